@@ -1,0 +1,1 @@
+"""A company's own branded, Twitter-like microblog on the open social web."""

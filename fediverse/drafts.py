@@ -1,0 +1,158 @@
+"""What is about to be stored: the shapes between the edges, where texts and documents come in, and the domain.
+
+A document that was read (``documents``) and a form that was sent (``api``, ``web``) become the same drafts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TypedDict
+
+from fediverse.clock import Instant
+
+
+class Visibility(IntEnum):
+    """Who may see a status. Stored as the number."""
+
+    PUBLIC = 0
+    UNLISTED = 1  # Mastodon's "quiet public": on pages, not in public timelines
+    FOLLOWERS = 2  # "private" in the client API
+    DIRECT = 3
+
+    @property
+    def is_public(self) -> bool:
+        """Whether anybody may see it."""
+        return self <= Visibility.UNLISTED
+
+
+class AttachmentDraft(TypedDict):
+    """A picture, video or sound that belongs to a status."""
+
+    type: str  # image, video, gifv, audio or unknown
+    media_type: str
+    url: str
+    preview_url: str | None
+    description: str
+    blurhash: str | None
+    width: int | None
+    height: int | None
+
+
+class EmojiDraft(TypedDict):
+    """A custom emoji, by its shortcode without colons."""
+
+    shortcode: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class MentionDraft:
+    """Somebody named in a Note: by actor id where the tag had one, else by handle."""
+
+    uri: str | None
+    username: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteDraft:
+    """A status about to be created or edited.
+
+    ``uri`` is None for what is posted here. ``text`` is set for what is posted here, ``content`` (cleaned HTML) for
+    what came from elsewhere; local content is rendered from the text once its mentions are known.
+    """
+
+    text: str = ""
+    content: str = ""
+    spoiler_text: str = ""
+    title: str = ""
+    sensitive: bool = False
+    language: str | None = None
+    visibility: Visibility = Visibility.PUBLIC
+    kind: str = "Note"
+    uri: str | None = None
+    url: str | None = None
+    author_uri: str = ""
+    in_reply_to_uri: str | None = None
+    in_reply_to_id: int | None = None
+    published_at: Instant | None = None
+    updated_at: Instant | None = None
+    mentions: tuple[MentionDraft, ...] = ()
+    # Actor ids in to and cc beside the public collection and follower collections.
+    audience: tuple[str, ...] = ()
+    # Whether the author's followers collection is addressed.
+    to_followers: bool = False
+    tags: tuple[str, ...] = ()
+    emojis: tuple[EmojiDraft, ...] = ()
+    attachments: tuple[AttachmentDraft, ...] = ()
+    idempotency_key: str | None = None
+    app_name: str = ""
+    app_url: str | None = None
+
+
+class FieldDraft(TypedDict):
+    """A line of a profile: for remote actors ``value`` is cleaned HTML."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDraft:
+    """A public key that an actor document lists."""
+
+    uri: str
+    algorithm: str  # rsa or ed25519
+    public_key: str  # PEM or Multibase
+
+
+@dataclass(frozen=True, slots=True)
+class ActorDraft:
+    """A remote actor as its document describes it; everything cleaned and capped."""
+
+    uri: str
+    kind: str
+    username: str
+    host: str  # of the id; the handle's host is confirmed by WebFinger
+    inbox: str
+    webfinger: str | None = None  # FEP-2c59, to be confirmed
+    name: str = ""
+    summary: str = ""
+    url: str | None = None
+    shared_inbox: str | None = None
+    outbox: str | None = None
+    followers_uri: str | None = None
+    following_uri: str | None = None
+    featured_uri: str | None = None
+    avatar: str | None = None
+    header: str | None = None
+    fields: tuple[FieldDraft, ...] = ()
+    emojis: tuple[EmojiDraft, ...] = ()
+    also_known_as: tuple[str, ...] = ()
+    moved_to: str | None = None
+    locked: bool = False
+    discoverable: bool = False
+    indexable: bool = False
+    published_at: Instant | None = None
+    keys: tuple[KeyDraft, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityDraft:
+    """An activity as received: ids as they stand, embedded objects kept as they came.
+
+    ``object_uri`` is None when the object has no id; ``object`` is None when only its id was sent. ``objects`` holds
+    every entry when the property was an array.
+    """
+
+    type: str
+    id: str | None
+    actor_uri: str
+    object_uri: str | None = None
+    object_type: str = ""
+    object: dict[str, object] | None = None
+    target_uri: str | None = None
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    published_at: Instant | None = None

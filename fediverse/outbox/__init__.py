@@ -1,0 +1,1 @@
+"""What goes out: published, fanned out, delivered."""

@@ -1,0 +1,19 @@
+"""The tables, without behaviour, one file per room. Each has one owner module, its only writer:
+
+- ``actors``: actors.directory (actors, actor_keys), actors.people (people, memberships), actors.relations (follows,
+  blocks, mutes)
+- ``statuses``: statuses (statuses, status_edits, mentions, tags, status_tags, tombstones), reactions (favourites,
+  bookmarks, pins, conversation_mutes)
+- ``timelines``: timelines (home_entries), notifications (notifications, markers)
+- ``inbox``: inbox.store (received)
+- ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
+- ``access``: access (all)
+- ``instance``: instance (instance), moderation (host_blocks, audit_log), jobs (jobs), media (pictures)
+
+Instants are integers (milliseconds since the epoch); ids are sortable 64-bit integers made by ``fediverse.ids``.
+"""
+
+from fediverse.tables import access, actors, inbox, instance, outbox, statuses, timelines
+from fediverse.tables.base import metadata
+
+__all__ = ["access", "actors", "inbox", "instance", "metadata", "outbox", "statuses", "timelines"]

@@ -1,0 +1,157 @@
+"""Who acts: actors local and remote, their keys and relations; people, and who may speak as whom."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    true,
+)
+
+from fediverse.tables.base import count, flag, instant, key, metadata, words
+
+# The instance actor's row. It signs the server's own requests and owns no posts.
+INSTANCE_ACTOR_ID = 1
+
+# Local actors have host '' and NULL uri, url and collection columns: those are built from settings.
+actors = Table(
+    "actors",
+    metadata,
+    key(),
+    words("username"),
+    words("username_folded"),
+    words("host"),
+    Column("uri", Text, unique=True),
+    words("kind"),  # Person, Service, Organization, Group or Application
+    words("name"),
+    words("summary"),  # HTML, cleaned
+    words("summary_source"),  # the text that a local actor typed
+    Column("url", Text),
+    Column("inbox", Text),
+    Column("shared_inbox", Text),
+    Column("outbox", Text),
+    Column("followers_uri", Text),
+    Column("following_uri", Text),
+    Column("featured_uri", Text),
+    # A picture's key in media storage for local actors, its remote address for others.
+    Column("avatar", Text),
+    Column("header", Text),
+    Column("fields", JSON, nullable=False),  # [{"name": text, "value": HTML, "verified_at": instant | null}]
+    Column("fields_source", JSON, nullable=False),  # [{"name": text, "value": text}], local only
+    Column("also_known_as", JSON, nullable=False),  # [uri]
+    flag("locked"),
+    flag("discoverable"),
+    flag("indexable"),
+    flag("hide_relations"),
+    # Known here; for remote actors those are the relations with this server only, shown with the remote totals.
+    count("followers_count"),
+    count("following_count"),
+    count("statuses_count"),
+    instant("last_status_at", nullable=True),
+    Column("moved_to_id", BigInteger),
+    # How a local actor speaks unless it says otherwise.
+    words("default_visibility"),
+    flag("default_sensitive"),
+    Column("default_language", Text),
+    # Grows with every change that shows; caches are keyed by (id, version).
+    count("version"),
+    instant("created_at"),
+    instant("fetched_at", nullable=True),
+    instant("suspended_at", nullable=True),
+    instant("limited_at", nullable=True),
+    instant("deleted_at", nullable=True),
+)
+Index("ix_actors_handle", actors.c.username_folded, actors.c.host)
+Index(
+    "uq_actors_local_username",
+    actors.c.username_folded,
+    unique=True,
+    sqlite_where=actors.c.host == "",
+    postgresql_where=actors.c.host == "",
+)
+Index("ix_actors_host", actors.c.host)
+
+actor_keys = Table(
+    "actor_keys",
+    metadata,
+    key(),
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("key_uri", Text, unique=True),  # NULL for local actors
+    words("algorithm"),  # rsa or ed25519
+    words("public_key"),  # PEM (SPKI) or Multibase
+    Column("private_key", Text),  # sealed with the instance secret; local actors only
+    instant("fetched_at"),
+)
+
+people = Table(
+    "people",
+    metadata,
+    key(),
+    words("email"),
+    words("email_folded", unique=True),
+    words("password_hash"),  # empty until an invitation is taken up
+    words("role"),  # owner, admin, moderator or user
+    words("locale"),
+    words("reason"),  # what they wrote when they asked for an account
+    instant("created_at"),
+    instant("approved_at", nullable=True),
+    instant("suspended_at", nullable=True),
+    instant("last_active_at", nullable=True),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("person_id", BigInteger, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False, index=True),
+    words("role"),  # owner or editor
+    instant("created_at"),
+    PrimaryKeyConstraint("person_id", "actor_id"),
+)
+
+follows = Table(
+    "follows",
+    metadata,
+    key(),  # also in the id of the Follow activity that a local actor sends: new at every attempt
+    Column("follower_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
+    Column("followee_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
+    Column("uri", Text),  # the Follow's id when a remote actor sent it
+    flag("accepted"),
+    Column("show_boosts", Boolean, nullable=False, server_default=true()),
+    flag("notify"),
+    instant("created_at"),
+    UniqueConstraint("follower_id", "followee_id"),
+)
+Index("ix_follows_followee", follows.c.followee_id, follows.c.accepted, follows.c.id)
+Index("ix_follows_follower", follows.c.follower_id, follows.c.accepted, follows.c.id)
+
+blocks = Table(
+    "blocks",
+    metadata,
+    key(),
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
+    Column("target_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("uri", Text),  # the Block's id when a remote actor sent it
+    instant("created_at"),
+    UniqueConstraint("actor_id", "target_id"),
+)
+
+mutes = Table(
+    "mutes",
+    metadata,
+    key(),
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
+    Column("target_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False, index=True),
+    flag("notifications"),  # whether their notifications are hidden too
+    instant("expires_at", nullable=True),
+    instant("created_at"),
+    UniqueConstraint("actor_id", "target_id"),
+)
