@@ -1,0 +1,172 @@
+"""The way out begins here: an activity and its fan-out are written with the change that they tell of, or not at all.
+
+Publishing costs the same whatever the audience: one row in ``activities``, one in ``fanouts``. Who gets it is worked
+out afterwards by ``outbox.fanout``. This module is the only writer of both tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Select, delete, exists, func, select, union
+from sqlalchemy import insert as sql_insert
+
+from fediverse import events, ids
+from fediverse.clock import DAY, Instant
+from fediverse.tables.actors import actors
+from fediverse.tables.outbox import activities, deliveries, fanouts
+from fediverse.tables.statuses import favourites, mentions, statuses
+
+PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
+
+# A public post that is three days old can be fetched; what is private or takes something back cannot be.
+PUBLIC_LIFETIME: Instant = 3 * DAY
+PRIVATE_LIFETIME: Instant = 7 * DAY
+_TAKES_BACK = frozenset({"Delete", "Undo", "Move"})
+_NEVER_ON_THE_WIRE = ("bto", "bcc")  # ActivityPub §6: removed before delivery
+_PURGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is to get an activity, as far as it is known when it is published.
+
+    ``followers``: the accepted followers of the author. ``actors``: ids of actors who are mentioned or addressed (local
+    ones are passed over). ``inboxes``: addresses known otherwise. ``everyone_known``: every server known here, as for
+    the deletion of an account. ``also_status``: everybody remote who had to do with that status: who boosted or liked
+    it, answered it or was mentioned; they are looked up while publishing, so publish before those rows are wiped.
+    """
+
+    followers: bool = False
+    actors: tuple[int, ...] = ()
+    inboxes: tuple[str, ...] = ()
+    everyone_known: bool = False
+    also_status: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody can be meant."""
+        return not (self.followers or self.actors or self.inboxes or self.everyone_known or self.also_status)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An audience as ``fanouts`` keeps it: ``shared`` says whether shared inboxes may take it."""
+
+    followers: bool = False
+    actors: tuple[int, ...] = ()
+    inboxes: tuple[str, ...] = ()
+    everyone_known: bool = False
+    shared: bool = False
+
+
+def publish(
+    tx: Connection,
+    *,
+    actor_id: int,
+    activity: dict[str, Any],
+    object_key: str,
+    audience: Audience,
+    now: Instant,
+    private: bool = False,
+) -> int:
+    """The activity is on its way once ``tx`` commits; its id here, or 0 when the audience is empty.
+
+    ``activity`` is sent as it stands, but for ``bto`` and ``bcc``. Activities with the same ``object_key`` reach a
+    host in the order in which they were published. Private ones are tried for seven days, as are those that take
+    something back; others for three.
+    """
+    if audience.is_empty:
+        return 0
+    activity_id = ids.new_id()
+    lasts = PRIVATE_LIFETIME if private or activity.get("type") in _TAKES_BACK else PUBLIC_LIFETIME
+    document = _without_hidden_recipients(activity)
+    tx.execute(
+        sql_insert(activities).values(
+            id=activity_id,
+            actor_id=actor_id,
+            type=str(activity.get("type", "")),
+            object_key=object_key,
+            document=orjson.dumps(document),
+            expires_at=now + lasts,
+            created_at=now,
+        )
+    )
+    tx.execute(
+        sql_insert(fanouts).values(
+            id=activity_id,
+            object_key=object_key,
+            audience=asdict(_plan(tx, activity, audience)),
+            due_at=now,
+        )
+    )
+    events.after_commit(tx, events.Woken("fanouts"))
+    return activity_id
+
+
+def purge_settled(tx: Connection, *, before: Instant) -> int:
+    """Activities published before an instant that have nothing left to send are gone (1,000 at most); how many."""
+    settled = (
+        select(activities.c.id)
+        .where(
+            activities.c.id < ids.floor_id(before),
+            ~exists().where(deliveries.c.activity_id == activities.c.id),
+            ~exists().where(fanouts.c.id == activities.c.id),
+        )
+        .limit(_PURGE)
+    )
+    return tx.execute(delete(activities).where(activities.c.id.in_(settled))).rowcount
+
+
+def _plan(tx: Connection, activity: dict[str, Any], audience: Audience) -> Plan:
+    addressed = [*_strings(activity.get("to")), *_strings(activity.get("cc"))]
+    plan = Plan(
+        followers=audience.followers,
+        actors=tuple(dict.fromkeys(audience.actors)),
+        inboxes=tuple(dict.fromkeys(audience.inboxes)),
+        everyone_known=audience.everyone_known,
+        # What is for single people goes to their own inboxes: a server must not have to guess whom it is for.
+        shared=audience.followers or audience.everyone_known or PUBLIC in addressed,
+    )
+    if not audience.also_status:
+        return plan
+    involved = tx.scalars(_involved_inboxes(audience.also_status, shared=plan.shared))
+    return replace(plan, inboxes=tuple(dict.fromkeys((*plan.inboxes, *involved))))
+
+
+def _involved_inboxes(status_id: int, *, shared: bool) -> Select[tuple[str]]:
+    """Inboxes, not people: their number is bounded by the servers, even for a post that half of the world liked."""
+    involved = union(
+        select(mentions.c.actor_id).where(mentions.c.status_id == status_id),
+        select(favourites.c.actor_id).where(favourites.c.status_id == status_id),
+        select(statuses.c.author_id).where(statuses.c.boost_of_id == status_id),
+        select(statuses.c.author_id).where(statuses.c.in_reply_to_id == status_id),
+    ).subquery()
+    inbox = func.coalesce(actors.c.shared_inbox, actors.c.inbox) if shared else actors.c.inbox
+    return (
+        select(inbox)
+        .distinct()
+        .where(
+            actors.c.id.in_(select(involved.c.actor_id)),
+            actors.c.host != "",
+            actors.c.inbox.is_not(None),
+            actors.c.suspended_at.is_(None),
+            actors.c.deleted_at.is_(None),
+        )
+    )
+
+
+def _without_hidden_recipients(activity: dict[str, Any]) -> dict[str, Any]:
+    document = {name: value for name, value in activity.items() if name not in _NEVER_ON_THE_WIRE}
+    embedded = document.get("object")
+    if isinstance(embedded, dict):
+        document["object"] = {name: value for name, value in embedded.items() if name not in _NEVER_ON_THE_WIRE}
+    return document
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
