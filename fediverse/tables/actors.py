@@ -125,12 +125,20 @@ follows = Table(
     Column("followee_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
     Column("uri", Text),  # the Follow's id when a remote actor sent it
     flag("accepted"),
+    flag("follower_is_local"),  # so that a post finds its home timelines without passing by every remote follower
     Column("show_boosts", Boolean, nullable=False, server_default=true()),
     flag("notify"),
     instant("created_at"),
     UniqueConstraint("follower_id", "followee_id"),
 )
 Index("ix_follows_followee", follows.c.followee_id, follows.c.accepted, follows.c.id)
+Index(
+    "ix_follows_local",
+    follows.c.followee_id,
+    follows.c.id,
+    sqlite_where=follows.c.follower_is_local & follows.c.accepted,
+    postgresql_where=follows.c.follower_is_local & follows.c.accepted,
+)
 Index("ix_follows_follower", follows.c.follower_id, follows.c.accepted, follows.c.id)
 
 blocks = Table(

@@ -1,0 +1,146 @@
+"""What this instance refuses: whole servers blocked or limited, accounts suspended; and the log of who did what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
+
+from fediverse import ids
+from fediverse.clock import Instant
+from fediverse.db import insert
+from fediverse.tables.actors import actors
+from fediverse.tables.instance import audit_log, host_blocks
+from fediverse.tables.statuses import statuses
+from fediverse.text import fold_host
+
+Severity = Literal["block", "limit"]
+
+
+def _with_parents(host: str) -> list[str]:
+    """The host and the domains above it: a block of example.com is meant for a.example.com:8443 too."""
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") and host.count(":") == 1 else host
+    labels = name.split(".")
+    names = [".".join(labels[i:]) for i in range(len(labels))]
+    return [host, *names] if host != name else names
+
+
+def host_severity(tx: Connection, host: str) -> Severity | None:
+    """How the host, or a domain above it, is treated; None when nothing is held against it."""
+    if not host:
+        return None
+    found = set(tx.scalars(select(host_blocks.c.severity).where(host_blocks.c.host.in_(_with_parents(host)))))
+    if "block" in found:
+        return "block"
+    return "limit" if "limit" in found else None
+
+
+def blocked_hosts(tx: Connection) -> frozenset[str]:
+    """Every blocked host; for many look-ups at once, with :func:`is_under`."""
+    return frozenset(tx.scalars(select(host_blocks.c.host).where(host_blocks.c.severity == "block")))
+
+
+def is_under(host: str, blocked: frozenset[str]) -> bool:
+    """Whether the host or a domain above it is in ``blocked``."""
+    return bool(blocked) and any(name in blocked for name in _with_parents(host))
+
+
+def list_hosts(tx: Connection) -> Sequence[Row[Any]]:
+    """All host blocks, by name."""
+    return tx.execute(select(host_blocks).order_by(host_blocks.c.host)).all()
+
+
+def block_host(tx: Connection, host: str, *, severity: Severity, comment: str = "", now: Instant) -> str:
+    """The host and its subdomains are refused (``block``) or kept out of public view (``limit``).
+
+    What is stored of a blocked host is hidden, not deleted, so that lifting the block brings it back.
+    Returns the host as it was folded. Raises BadRequest when it is not a host name.
+    """
+    folded = fold_host(host)
+    values = {"severity": severity, "reject_media": severity == "block", "comment": comment}
+    tx.execute(
+        insert(tx, host_blocks)
+        .values(host=folded, created_at=now, **values)
+        .on_conflict_do_update(index_elements=["host"], set_=values)
+    )
+    _apply(tx, folded, now=now)
+    audit(tx, None, action=f"host.{severity}", target=folded, detail=comment, now=now)
+    return folded
+
+
+def unblock_host(tx: Connection, host: str, *, now: Instant) -> bool:
+    """Nothing is held against the host any more; False when nothing was."""
+    folded = fold_host(host)
+    removed = tx.execute(delete(host_blocks).where(host_blocks.c.host == folded)).rowcount > 0
+    if removed:
+        _apply(tx, folded, now=now)
+        audit(tx, None, action="host.unblock", target=folded, now=now)
+    return removed
+
+
+def standing_of(tx: Connection, host: str, *, now: Instant) -> dict[str, Instant | None]:
+    """The columns of a new actor from ``host`` that say how it is treated."""
+    severity = host_severity(tx, host)
+    return {
+        "suspended_at": now if severity == "block" else None,
+        "limited_at": now if severity == "limit" else None,
+    }
+
+
+def _apply(tx: Connection, host: str, *, now: Instant) -> None:
+    """Brings the stored actors of a host and its subdomains to what now holds for each of their hosts."""
+    name = func.lower(actors.c.host)
+    under = or_(
+        name == host,
+        name.like(f"{_escape(host)}:%", escape="\\"),
+        name.like(f"%.{_escape(host)}", escape="\\"),
+        name.like(f"%.{_escape(host)}:%", escape="\\"),
+    )
+    for found in tx.scalars(select(actors.c.host).where(under).distinct()).all():
+        standing = standing_of(tx, found, now=now)
+        tx.execute(update(actors).where(actors.c.host == found).values(**standing, version=actors.c.version + 1))
+        relist(tx, tx.scalars(select(actors.c.id).where(actors.c.host == found)).all())
+
+
+def relist(tx: Connection, actor_ids: Iterable[int]) -> None:
+    """The posts of these actors show in public timelines again, or no longer, as their standing says."""
+    chosen = list(actor_ids)
+    allowed = select(actors.c.id).where(
+        actors.c.id == statuses.c.author_id, actors.c.limited_at.is_(None), actors.c.suspended_at.is_(None)
+    )
+    to_others = statuses.c.in_reply_to_author_id.is_not(None) & (
+        statuses.c.in_reply_to_author_id != statuses.c.author_id
+    )
+    listable = (
+        (statuses.c.visibility == 0)
+        & statuses.c.boost_of_id.is_(None)
+        & statuses.c.deleted_at.is_(None)
+        & ~to_others
+        & allowed.exists()
+    )
+    tx.execute(update(statuses).where(statuses.c.author_id.in_(chosen)).values(listed=listable))
+
+
+def set_suspended(tx: Connection, actor_id: int, suspended: bool, *, now: Instant, by: int | None = None) -> None:
+    """The account is shut off, or open again. Its posts are hidden meanwhile."""
+    tx.execute(
+        update(actors)
+        .where(actors.c.id == actor_id)
+        .values(suspended_at=now if suspended else None, version=actors.c.version + 1)
+    )
+    relist(tx, [actor_id])
+    audit(tx, by, action="account.suspend" if suspended else "account.unsuspend", target=str(actor_id), now=now)
+
+
+def audit(tx: Connection, person_id: int | None, *, action: str, target: str, detail: str = "", now: Instant) -> None:
+    """The log says who did what to whom; no person means the command line."""
+    tx.execute(
+        audit_log.insert().values(
+            id=ids.new_id(), person_id=person_id, action=action, target=target, detail=detail, created_at=now
+        )
+    )
+
+
+def _escape(name: str) -> str:
+    return name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
