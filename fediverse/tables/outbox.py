@@ -53,6 +53,7 @@ deliveries = Table(
     words("inbox"),
     words("object_key"),
     Column("priority", SmallInteger, nullable=False, server_default="1"),  # 0: mentioned; 1: follower
+    count("refusals"),  # answers 401 or 403; tried late twice more
     flag("dead"),
     *leased(),
     UniqueConstraint("activity_id", "inbox"),
