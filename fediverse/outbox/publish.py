@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Select, delete, exists, func, select, union
 from sqlalchemy import insert as sql_insert
 
 from fediverse import events, ids
-from fediverse.clock import DAY, Instant
+from fediverse.clock import Instant
+from fediverse.outbox.retry import PRIVATE_LIFETIME, PUBLIC_LIFETIME
 from fediverse.tables.actors import actors
 from fediverse.tables.outbox import activities, deliveries, fanouts
 from fediverse.tables.statuses import favourites, mentions, statuses
@@ -22,8 +23,6 @@ from fediverse.tables.statuses import favourites, mentions, statuses
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 
 # A public post that is three days old can be fetched; what is private or takes something back cannot be.
-PUBLIC_LIFETIME: Instant = 3 * DAY
-PRIVATE_LIFETIME: Instant = 7 * DAY
 _TAKES_BACK = frozenset({"Delete", "Undo", "Move"})
 _NEVER_ON_THE_WIRE = ("bto", "bcc")  # ActivityPub §6: removed before delivery
 _PURGE = 1000
