@@ -1,0 +1,56 @@
+"""The JSON of Mastodon's client API: pure functions from rows to plain dicts.
+
+What a row needs beside itself comes in views (`StatusView`, `NotificationView`), loaded elsewhere in a fixed number of
+queries. Ids are decimal strings, instants RFC 3339.
+"""
+
+from fediverse.entities.accounts import (
+    account,
+    credential_account,
+    muted_account,
+    preferences,
+    relationship,
+)
+from fediverse.entities.instance import InstanceFacts, instance_rules, instance_v1, instance_v2
+from fediverse.entities.notifications import NotificationView, marker, notification
+from fediverse.entities.oauth import application, credential_application, server_metadata, token
+from fediverse.entities.statuses import (
+    VISIBILITIES,
+    StatusView,
+    context,
+    history,
+    status,
+    status_source,
+    tag,
+    visibility_name,
+)
+
+Json = dict[str, object]
+
+__all__ = [
+    "VISIBILITIES",
+    "InstanceFacts",
+    "Json",
+    "NotificationView",
+    "StatusView",
+    "account",
+    "application",
+    "context",
+    "credential_account",
+    "credential_application",
+    "history",
+    "instance_rules",
+    "instance_v1",
+    "instance_v2",
+    "marker",
+    "muted_account",
+    "notification",
+    "preferences",
+    "relationship",
+    "server_metadata",
+    "status",
+    "status_source",
+    "tag",
+    "token",
+    "visibility_name",
+]

@@ -1,0 +1,196 @@
+"""Accounts as clients see them, and how the viewer stands to them."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Row
+
+from fediverse.clock import DAY, Instant, rfc3339
+from fediverse.drafts import Visibility
+from fediverse.site import Site
+
+VISIBILITIES: Final = {
+    "public": Visibility.PUBLIC,
+    "unlisted": Visibility.UNLISTED,
+    "private": Visibility.FOLLOWERS,
+    "direct": Visibility.DIRECT,
+}
+_NAMES: Final = {int(value): name for name, value in VISIBILITIES.items()}
+_ROLE_IDS: Final = {"user": "-99", "moderator": "1", "admin": "2", "owner": "3"}
+_BOT_KINDS: Final = frozenset({"Service", "Application"})
+
+
+class RelationshipFacts(Protocol):
+    """How one actor stands to another."""
+
+    @property
+    def target_id(self) -> int: ...  # noqa: D102 the names say it
+    @property
+    def following(self) -> bool: ...  # noqa: D102
+    @property
+    def requested(self) -> bool: ...  # noqa: D102
+    @property
+    def show_boosts(self) -> bool: ...  # noqa: D102
+    @property
+    def notify(self) -> bool: ...  # noqa: D102
+    @property
+    def followed_by(self) -> bool: ...  # noqa: D102
+    @property
+    def requested_by(self) -> bool: ...  # noqa: D102
+    @property
+    def blocking(self) -> bool: ...  # noqa: D102
+    @property
+    def blocked_by(self) -> bool: ...  # noqa: D102
+    @property
+    def muting(self) -> bool: ...  # noqa: D102
+    @property
+    def muting_notifications(self) -> bool: ...  # noqa: D102
+    @property
+    def muting_expires_at(self) -> Instant | None: ...  # noqa: D102
+
+
+def visibility_name(visibility: int) -> str:
+    """The API's word for a stored visibility."""
+    return _NAMES[visibility]
+
+
+def day(instant: Instant) -> str:
+    """``2026-01-31``."""
+    return rfc3339(instant)[:10]
+
+
+def account(row: Row[Any], site: Site) -> dict[str, Any]:
+    """An actor as an Account. The counts are the row's own; the rest is kept by (id, version)."""
+    key = (row.id, row.version, row.suspended_at, row.limited_at, row.deleted_at)
+    base: dict[str, Any] | None = site.accounts.get(key)
+    if base is None:
+        base = _account(row, site)
+        site.accounts.put(key, base)
+    return {
+        **base,
+        "followers_count": row.followers_count,
+        "following_count": row.following_count,
+        "statuses_count": row.statuses_count,
+        "last_status_at": day(row.last_status_at) if row.last_status_at else None,
+    }
+
+
+def _account(row: Row[Any], site: Site) -> dict[str, Any]:
+    urls = site.urls
+    hidden = bool(row.suspended_at or row.deleted_at)
+    avatar = site.static("avatar.png") if hidden else site.avatar_url(row)
+    header = site.static("header.png") if hidden else site.header_url(row)
+    uri = row.uri or urls.actor(row.username)
+    entity: dict[str, Any] = {
+        "id": str(row.id),
+        "username": row.username,
+        "acct": urls.acct(row.username, row.host),
+        "display_name": "" if hidden else row.name,
+        "locked": row.locked,
+        "bot": row.kind in _BOT_KINDS,
+        "discoverable": row.discoverable,
+        "indexable": row.indexable,
+        "group": row.kind == "Group",
+        # Mastodon rounds it down to the day, so that it tells nothing of the hour somebody signed up.
+        "created_at": rfc3339(row.created_at // DAY * DAY),
+        "note": "" if hidden else row.summary,
+        "url": (row.url or uri) if row.host else urls.profile(row.username),
+        "uri": uri,
+        "avatar": avatar,
+        "avatar_static": avatar,
+        "avatar_description": "",
+        "header": header,
+        "header_static": header,
+        "header_description": "",
+        "hide_collections": row.hide_relations,
+        "noindex": not row.indexable,
+        "moved": None,
+        "emojis": [],
+        "roles": [],
+        "fields": [] if hidden else [_field(field) for field in row.fields],
+    }
+    if hidden:
+        entity["suspended"] = True
+    if row.limited_at:
+        entity["limited"] = True
+    return entity
+
+
+def _field(field: dict[str, Any]) -> dict[str, Any]:
+    verified = field.get("verified_at")
+    return {
+        "name": field["name"],
+        "value": field["value"],
+        "verified_at": rfc3339(verified) if verified else None,
+    }
+
+
+def credential_account(row: Row[Any], site: Site, *, role: str, follow_requests_count: int) -> dict[str, Any]:
+    """The signed-in person's own actor, with what they typed as they typed it."""
+    return {
+        **account(row, site),
+        "source": {
+            "privacy": visibility_name(VISIBILITIES.get(row.default_visibility, Visibility.PUBLIC)),
+            "sensitive": row.default_sensitive,
+            "language": row.default_language,
+            "note": row.summary_source,
+            "fields": [
+                {"name": field["name"], "value": field["value"], "verified_at": None} for field in row.fields_source
+            ],
+            "follow_requests_count": follow_requests_count,
+            "hide_collections": row.hide_relations,
+            "discoverable": row.discoverable,
+            "indexable": row.indexable,
+            "attribution_domains": [],
+            "quote_policy": "nobody",
+        },
+        # The bits say which of Mastodon's administration endpoints may be called; there are none here.
+        "role": {
+            "id": _ROLE_IDS[role],
+            "name": "" if role == "user" else role.capitalize(),
+            "permissions": "0",
+            "color": "",
+            "highlighted": False,
+        },
+    }
+
+
+def muted_account(row: Row[Any], site: Site, expires_at: Instant | None) -> dict[str, Any]:
+    """An account in the list of muted ones, with when that ends."""
+    return {**account(row, site), "mute_expires_at": rfc3339(expires_at) if expires_at else None}
+
+
+def preferences(row: Row[Any]) -> dict[str, Any]:
+    """How the actor posts and reads unless a client is told otherwise."""
+    return {
+        "posting:default:visibility": visibility_name(VISIBILITIES.get(row.default_visibility, Visibility.PUBLIC)),
+        "posting:default:sensitive": row.default_sensitive,
+        "posting:default:language": row.default_language,
+        "posting:default:quote_policy": "nobody",
+        "reading:expand:media": "default",
+        "reading:expand:spoilers": False,
+        "reading:autoplay:gifs": False,
+    }
+
+
+def relationship(facts: RelationshipFacts) -> dict[str, Any]:
+    """How the viewer stands to an account."""
+    return {
+        "id": str(facts.target_id),
+        "following": facts.following,
+        "showing_reblogs": facts.following and facts.show_boosts,
+        "notifying": facts.following and facts.notify,
+        "languages": None,
+        "followed_by": facts.followed_by,
+        "blocking": facts.blocking,
+        "blocked_by": facts.blocked_by,
+        "muting": facts.muting,
+        "muting_notifications": facts.muting_notifications,
+        "muting_expires_at": rfc3339(facts.muting_expires_at) if facts.muting_expires_at else None,
+        "requested": facts.requested,
+        "requested_by": facts.requested_by,
+        "domain_blocking": False,
+        "endorsed": False,
+        "note": "",
+    }

@@ -1,0 +1,145 @@
+"""The instance as clients see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from fediverse.entities.accounts import account
+from fediverse.site import Site
+from fediverse.text.counting import LIMIT, URL_LENGTH
+
+_SOURCE_URL: Final = "https://example.org/fediverse"
+_MAX_PINS: Final = 5
+_PICTURE_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
+_PICTURE_BYTES: Final = 8 * 1024 * 1024
+_PICTURE_PIXELS: Final = 33_177_600
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """What is shown of the instance: what its owner said of it, and true counts."""
+
+    title: str
+    description: str
+    contact_email: str
+    rules: Sequence[str]
+    thumbnail: str
+    languages: Sequence[str] = ("en",)
+    contact: Row[Any] | None = None
+    users: int = 0
+    active_month: int = 0
+    statuses: int = 0
+    domains: int = 0
+
+
+def instance_rules(rules: Sequence[str]) -> list[dict[str, Any]]:
+    """The rules of the house, in order."""
+    return [{"id": str(i), "text": text, "hint": "", "translations": {}} for i, text in enumerate(rules, 1)]
+
+
+def instance_v2(facts: InstanceFacts, site: Site) -> dict[str, Any]:
+    """The Instance entity of ``/api/v2/instance``."""
+    return {
+        "domain": site.urls.domain,
+        "title": facts.title,
+        "version": site.api_version,
+        "source_url": _SOURCE_URL,
+        "description": facts.description,
+        "usage": {"users": {"active_month": facts.active_month}},
+        "thumbnail": {"url": facts.thumbnail, "blurhash": None, "versions": {}, "description": ""},
+        "icon": [],
+        "languages": list(facts.languages),
+        "configuration": {
+            **_configuration(),
+            "urls": {"streaming": None, "status": None, "about": f"{site.urls.base_url}/"},
+            "vapid": {"public_key": ""},
+            "translation": {"enabled": False},
+            "limited_federation": False,
+        },
+        "registrations": {
+            "enabled": _takes_registrations(site),
+            "approval_required": site.registrations == "approval",
+            "reason_required": site.registrations == "approval",
+            "message": None,
+            "min_age": None,
+            "url": None,
+        },
+        "api_versions": {"mastodon": 1},
+        "contact": {
+            "email": facts.contact_email,
+            "account": account(facts.contact, site) if facts.contact is not None else None,
+        },
+        "rules": instance_rules(facts.rules),
+    }
+
+
+def instance_v1(facts: InstanceFacts, site: Site) -> dict[str, Any]:
+    """The older entity of ``/api/v1/instance``."""
+    return {
+        "uri": site.urls.domain,
+        "title": facts.title,
+        "short_description": facts.description,
+        "description": f"<p>{escape(facts.description, quote=False)}</p>" if facts.description else "",
+        "email": facts.contact_email,
+        "version": site.api_version,
+        # There is no streaming; the field must hold an address all the same.
+        "urls": {"streaming_api": site.urls.base_url.replace("http", "ws", 1)},
+        "stats": {
+            "user_count": facts.users,
+            "status_count": facts.statuses,
+            "domain_count": facts.domains,
+        },
+        "thumbnail": facts.thumbnail,
+        "languages": list(facts.languages),
+        "registrations": _takes_registrations(site),
+        "approval_required": site.registrations == "approval",
+        "invites_enabled": site.registrations == "invite",
+        "max_toot_chars": LIMIT,
+        "configuration": _configuration(),
+        "contact_account": account(facts.contact, site) if facts.contact is not None else None,
+        "rules": instance_rules(facts.rules),
+    }
+
+
+def _takes_registrations(site: Site) -> bool:
+    return site.registrations in {"open", "approval"}
+
+
+def _configuration() -> dict[str, Any]:
+    return {
+        "accounts": {
+            "max_featured_tags": 0,
+            "max_pinned_statuses": _MAX_PINS,
+            "max_display_name_length": 30,
+            "max_note_length": 500,
+            "max_profile_fields": 4,
+            "profile_field_name_limit": 255,
+            "profile_field_value_limit": 255,
+        },
+        "statuses": {
+            "max_characters": LIMIT,
+            "max_media_attachments": 0,
+            "characters_reserved_per_url": URL_LENGTH,
+        },
+        # Of avatars and headers: statuses take no attachments.
+        "media_attachments": {
+            "supported_mime_types": list(_PICTURE_TYPES),
+            "image_size_limit": _PICTURE_BYTES,
+            "image_matrix_limit": _PICTURE_PIXELS,
+            "video_size_limit": 0,
+            "video_frame_rate_limit": 0,
+            "video_matrix_limit": 0,
+            "description_limit": 0,
+        },
+        "polls": {
+            "max_options": 0,
+            "max_characters_per_option": 0,
+            "min_expiration": 0,
+            "max_expiration": 0,
+        },
+    }

@@ -1,0 +1,233 @@
+"""Statuses as clients see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from sqlalchemy import Row
+
+from fediverse.clock import rfc3339
+from fediverse.entities.accounts import VISIBILITIES, account, visibility_name
+from fediverse.site import Site
+from fediverse.text.names import fold_tag
+
+__all__ = [
+    "VISIBILITIES",
+    "StatusView",
+    "context",
+    "history",
+    "status",
+    "status_source",
+    "tag",
+    "visibility_name",
+]
+
+
+@dataclass(slots=True)
+class StatusView:
+    """A status with everything that is shown beside it. The flags are the viewer's, false for nobody."""
+
+    status: Row[Any]
+    author: Row[Any]
+    boost: StatusView | None = None
+    favourited: bool = False
+    boosted: bool = False
+    bookmarked: bool = False
+    muted: bool = False
+    pinned: bool = False
+
+
+def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any]:
+    """A Status; for a boost, the boosted one stands in ``reblog`` and its content is repeated outside.
+
+    The viewer's own flags are left out when nobody is signed in.
+    """
+    row = view.status
+    if view.boost is not None:
+        inner = status(view.boost, site, viewer_id)
+        uri, url = _addresses(row, view.author, site)
+        return {
+            **inner,
+            "id": str(row.id),
+            "created_at": rfc3339(row.created_at),
+            "edited_at": None,
+            "in_reply_to_id": None,
+            "in_reply_to_account_id": None,
+            "visibility": visibility_name(row.visibility),
+            "uri": uri,
+            "url": url,
+            "application": None,
+            "account": account(view.author, site),
+            "reblog": inner,
+        }
+    key = (row.id, row.version, view.author.version)
+    base: dict[str, Any] | None = site.statuses.get(key)
+    if base is None:
+        base = _status(row, view.author, site)
+        site.statuses.put(key, base)
+    entity = {
+        **base,
+        "replies_count": row.replies_count,
+        "reblogs_count": row.boosts_count,
+        "favourites_count": row.favourites_count,
+        "account": account(view.author, site),
+    }
+    if viewer_id is not None:
+        entity["favourited"] = view.favourited
+        entity["reblogged"] = view.boosted
+        entity["muted"] = view.muted
+        entity["bookmarked"] = view.bookmarked
+        entity["filtered"] = []
+        if row.author_id == viewer_id:
+            entity["pinned"] = view.pinned
+    return entity
+
+
+def _status(row: Row[Any], author: Row[Any], site: Site) -> dict[str, Any]:
+    uri, url = _addresses(row, author, site)
+    return {
+        "id": str(row.id),
+        "created_at": rfc3339(row.created_at),
+        "edited_at": rfc3339(row.edited_at) if row.edited_at else None,
+        "in_reply_to_id": str(row.in_reply_to_id) if row.in_reply_to_id else None,
+        "in_reply_to_account_id": str(row.in_reply_to_author_id) if row.in_reply_to_author_id else None,
+        "sensitive": row.sensitive,
+        "spoiler_text": row.spoiler_text,
+        "visibility": visibility_name(row.visibility),
+        "language": row.language,
+        "uri": uri,
+        "url": url,
+        "content": _content(row),
+        "quotes_count": 0,
+        "application": {"name": row.app_name, "website": row.app_url} if row.app_name else None,
+        "media_attachments": [_attachment(row.id, i, a, site) for i, a in enumerate(row.attachments)],
+        "mentions": [_mention(mention, site) for mention in row.mentions],
+        "tags": [{"name": tag["name"], "url": site.urls.tag(fold_tag(tag["name"]))} for tag in row.tags],
+        "emojis": _emojis(row.emojis, site),
+        "card": None,
+        "poll": None,
+        "quote": None,
+        "quote_approval": {"automatic": [], "manual": [], "current_user": "denied"},
+        "reblog": None,
+    }
+
+
+def _addresses(row: Row[Any], author: Row[Any], site: Site) -> tuple[str, str]:
+    """The id of the Note (of the Announce, for a boost) and its page for people."""
+    if not row.local:
+        return row.uri, row.url or row.uri
+    urls = site.urls
+    if row.boost_of_id is not None:
+        activity = urls.activity(author.username, row.id)
+        return activity, activity
+    return urls.status(author.username, row.id), urls.status_page(author.username, row.id)
+
+
+def _content(row: Row[Any]) -> str:
+    """The HTML; what has a title, such as an Article, shows it above."""
+    if not row.title:
+        return str(row.content)
+    return f"<p><strong>{escape(row.title, quote=False)}</strong></p>{row.content}"
+
+
+def _mention(mention: dict[str, Any], site: Site) -> dict[str, str]:
+    urls, username, host = site.urls, mention["username"], mention["host"]
+    return {
+        "id": str(mention["id"]),
+        "username": username,
+        "acct": urls.acct(username, host),
+        "url": (mention.get("url") or mention["uri"]) if host else urls.profile(username),
+    }
+
+
+def _emojis(emojis: Iterable[dict[str, Any]], site: Site) -> list[dict[str, Any]]:
+    found = []
+    for emoji in emojis:
+        url = site.proxied(emoji["url"])
+        found.append(
+            {
+                "shortcode": emoji["shortcode"],
+                "url": url,
+                "static_url": url,
+                "visible_in_picker": False,
+                "category": None,
+            }
+        )
+    return found
+
+
+def _attachment(status_id: int, index: int, attachment: dict[str, Any], site: Site) -> dict[str, Any]:
+    """A MediaAttachment. Pictures come through the proxy; what is streamed stays where it is.
+
+    Attachments have no rows of their own; the id only has to be a number that is distinct and stays.
+    """
+    picture = attachment["type"] == "image"
+    url = attachment["url"]
+    preview = attachment.get("preview_url") or (url if picture else None)
+    width, height = attachment.get("width"), attachment.get("height")
+    meta: dict[str, Any] = {}
+    if width and height:
+        meta["original"] = {
+            "width": width,
+            "height": height,
+            "size": f"{width}x{height}",
+            "aspect": round(width / height, 4),
+        }
+    return {
+        "id": str(status_id + index),
+        "type": attachment["type"],
+        "url": site.proxied(url) if picture else url,
+        "preview_url": site.proxied(preview) if preview else None,
+        "remote_url": url,
+        "text_url": None,
+        "meta": meta,
+        "description": attachment.get("description") or None,
+        "blurhash": attachment.get("blurhash"),
+    }
+
+
+def status_source(row: Row[Any]) -> dict[str, str]:
+    """What the author typed, for an editor."""
+    return {"id": str(row.id), "text": row.text, "spoiler_text": row.spoiler_text}
+
+
+def context(
+    ancestors: Iterable[StatusView], descendants: Iterable[StatusView], site: Site, viewer_id: int | None
+) -> dict[str, Any]:
+    """The thread around a status."""
+    return {
+        "ancestors": [status(view, site, viewer_id) for view in ancestors],
+        "descendants": [status(view, site, viewer_id) for view in descendants],
+    }
+
+
+def history(edits: Sequence[Row[Any]], author: Row[Any], site: Site) -> list[dict[str, Any]]:
+    """Every version of a status, the first one first."""
+    who = account(author, site)
+    return [
+        {
+            "content": edit.content,
+            "spoiler_text": edit.spoiler_text,
+            "sensitive": edit.sensitive,
+            "created_at": rfc3339(edit.created_at),
+            "account": who,
+            "poll": None,
+            "quote": None,
+            "media_attachments": [_attachment(edit.status_id, i, a, site) for i, a in enumerate(edit.attachments)],
+            "emojis": _emojis(edit.emojis, site),
+        }
+        for edit in edits
+    ]
+
+
+def tag(name: str, site: Site, *, signed_in: bool) -> dict[str, Any]:
+    """A hashtag, by the spelling it is shown in. No history is kept of how much a tag is used."""
+    folded = fold_tag(name)
+    entity: dict[str, Any] = {"id": folded, "name": name, "url": site.urls.tag(folded), "history": []}
+    if signed_in:
+        entity["following"] = False
+        entity["featuring"] = False
+    return entity
