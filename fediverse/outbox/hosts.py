@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
@@ -108,7 +109,7 @@ def load(tx: Connection, names: Iterable[str]) -> dict[str, HostState]:
     wanted = list(names)
     if not wanted:
         return {}
-    rows = tx.execute(select(hosts.c.host, *_COLUMNS).where(hosts.c.host.in_(wanted)))
+    rows: Iterable[Sequence[Any]] = tx.execute(select(hosts.c.host, *_COLUMNS).where(hosts.c.host.in_(wanted)))
     return {row[0]: HostState(*row[1:]) for row in rows}
 
 
