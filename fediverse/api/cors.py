@@ -1,0 +1,42 @@
+"""Cross-origin requests (Fetch standard): web clients of any origin may use the client API with a token.
+
+Cookies are never allowed across origins, so a page elsewhere gains nothing that a program would not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import hdrs, web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_PREFIXES: Final = ("/api/", "/.well-known/", "/nodeinfo/")
+_PATHS: Final = frozenset({"/oauth/token", "/oauth/revoke"})
+_PREFLIGHT: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
+    "Access-Control-Max-Age": "86400",
+}
+_EXPOSED: Final = "Link, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+
+
+def is_open(path: str) -> bool:
+    """Whether pages of other origins may read what is at ``path``."""
+    return path.startswith(_PREFIXES) or path in _PATHS
+
+
+@web.middleware
+async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers preflight requests, and lets every origin read the answers of the API. The outermost middleware."""
+    if not is_open(request.path):
+        return await handler(request)
+    if request.method == hdrs.METH_OPTIONS:
+        return web.Response(status=204, headers=_PREFLIGHT)
+    response = await handler(request)
+    if not response.prepared:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+    return response

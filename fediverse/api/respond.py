@@ -1,0 +1,190 @@
+"""From a request to its answer in one unit of work: who calls, whether they may, what they get, as JSON.
+
+The token is looked up in the same transaction that does the work, so a GET is one hop to a database thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from sqlalchemy import Connection, Row
+
+from fediverse import access, clock, keys
+from fediverse.access import Credentials
+from fediverse.actors import directory, people
+from fediverse.api import paging
+from fediverse.api.params import read_id
+from fediverse.clock import Instant
+from fediverse.db import Database
+from fediverse.errors import Forbidden, NotFound, Unauthorized
+from fediverse.site import Site
+from fediverse.urls import Urls
+
+_JSON: Final = "application/json"
+_CHARSET: Final = "utf-8"
+_MAX_TOKEN: Final = 512
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+NOT_FOUND: Final = "Record not found"
+
+Scope = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as its unit of work sees it."""
+
+    credentials: Credentials | None
+    urls: Urls
+    site: Site
+    now: Instant
+
+    @property
+    def viewer_id(self) -> int | None:
+        """The actor that looks; None for nobody, and for an application without a person."""
+        return self.credentials.actor_id or None if self.credentials is not None else None
+
+    @property
+    def actor_id(self) -> int:
+        """The actor that acts. Only for endpoints that need a person."""
+        assert self.credentials is not None
+        return self.credentials.actor_id
+
+    @property
+    def person_id(self) -> int:
+        """The person who acts. Only for endpoints that need one."""
+        assert self.credentials is not None
+        return self.credentials.person_id
+
+    def actor(self, tx: Connection) -> Row[Any]:
+        """The row of the actor that acts. Raises Unauthorized when it went away meanwhile."""
+        row = directory.by_id(tx, self.actor_id)
+        if row is None:
+            raise _unauthorized()
+        return row
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of entities; ``cursors`` are the ids to page by, newest first, empty at the end."""
+
+    items: list[dict[str, Any]]
+    cursors: Sequence[int] = field(default=())
+
+
+Work = Callable[[Connection, Call], Any]
+
+
+async def read(request: web.Request, work: Work, *, scope: Scope, anonymous: bool = False) -> web.Response:
+    """What ``work(tx, call)`` returned, as JSON.
+
+    ``scope`` is what a token must hold (any of several); with ``anonymous`` nobody needs to be signed in, but who
+    sends a token must send a good one. Raises Unauthorized, Forbidden, and what ``work`` raises.
+    """
+    return await _run(request, work, scope=scope, anonymous=anonymous, writes=False)
+
+
+async def write(request: web.Request, work: Work, *, scope: Scope) -> web.Response:
+    """What ``work(tx, call)`` returned, as JSON, once what it changed is committed. Raises as ``read`` does."""
+    return await _run(request, work, scope=scope, anonymous=False, writes=True)
+
+
+async def _run(request: web.Request, work: Work, *, scope: Scope, anonymous: bool, writes: bool) -> web.Response:
+    app = request.app
+    database, urls, site = app[keys.DATABASE], app[keys.URLS], app[keys.SITE]
+    token = bearer_token(request)
+    if token is None and not anonymous:
+        raise _unauthorized()
+    now = clock.now()
+
+    def unit(tx: Connection) -> tuple[bytes, Sequence[int], Credentials | None]:
+        credentials = None if token is None else authorise(tx, token, scope, application=anonymous)
+        result = work(tx, Call(credentials, urls, site, now))
+        if isinstance(result, Listing):
+            return orjson.dumps(result.items), result.cursors, credentials
+        return orjson.dumps(result), (), credentials
+
+    body, cursors, credentials = await (database.write(unit) if writes else database.read(unit))
+    if credentials is not None and access.is_stale(credentials, now=now):
+        await mark_used(database, credentials, now=now)
+    headers = {"Link": paging.link_header(request, urls.base_url, cursors[0], cursors[-1])} if cursors else None
+    return json_bytes(body, headers=headers)
+
+
+def authorise(tx: Connection, token: str, scope: Scope, *, application: bool = False) -> Credentials:
+    """Who the token speaks for, who may do what needs ``scope`` (any of several; an empty one: nothing).
+
+    ``application``: whether an application without a person will do. Raises Unauthorized or Forbidden.
+    """
+    credentials = access.bearer(tx, token)
+    if credentials is None:
+        raise _unauthorized()
+    if not credentials.is_person and not application:
+        raise Forbidden("This method requires an authenticated user: sign in, and use the token that you get.")
+    wanted = (scope,) if isinstance(scope, str) else scope
+    if not any(not one or access.allows(credentials.scopes, one) for one in wanted):
+        raise Forbidden("This action is outside the authorized scopes")
+    return credentials
+
+
+async def sign_in(request: web.Request, scope: Scope) -> Call:
+    """The caller, for endpoints that have to ask other servers before they write. Raises as ``read`` does."""
+    app = request.app
+    token = bearer_token(request)
+    if token is None:
+        raise _unauthorized()
+    credentials = await app[keys.DATABASE].read(authorise, token, scope)
+    return Call(credentials, app[keys.URLS], app[keys.SITE], clock.now())
+
+
+def bearer_token(request: web.BaseRequest) -> str | None:
+    """The token of the Authorization header, the only place where one is accepted; None without the header.
+
+    Raises Unauthorized for a header that holds none.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    kind, _, token = header.partition(" ")
+    token = token.strip()
+    if kind.lower() != "bearer" or not token or len(token) > _MAX_TOKEN:
+        raise _unauthorized()
+    return token
+
+
+async def mark_used(database: Database, credentials: Credentials, *, now: Instant) -> None:
+    """The token and its person were active today. Written at most once a day."""
+
+    def unit(tx: Connection) -> None:
+        access.touch_token(tx, credentials, now=now)
+        if credentials.is_person:
+            people.seen(tx, credentials.person_id, now=now)
+
+    await database.write(unit)
+
+
+def path_id(request: web.Request, name: str = "id") -> int:
+    """The id in the address. Raises NotFound for what is none, since nothing has such an id."""
+    found = read_id(request.match_info[name])
+    if found is None:
+        raise NotFound(NOT_FOUND)
+    return found
+
+
+def json_bytes(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """JSON that was made already, as a response. No cache may keep it: it depends on who asks."""
+    response = web.Response(body=body, status=status, headers=headers, content_type=_JSON, charset=_CHARSET)
+    response.headers.setdefault("Cache-Control", "private, no-store")
+    return response
+
+
+def json(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A value as a JSON response."""
+    return json_bytes(orjson.dumps(value), status=status, headers=headers)
+
+
+def _unauthorized() -> Unauthorized:
+    return Unauthorized("The access token is invalid", headers=_CHALLENGE)
