@@ -1,0 +1,197 @@
+"""People, and who of them may speak as which actor. Owner of the tables ``people`` and ``memberships``.
+
+A person signs in; an actor speaks. Nobody but the person, moderators and the operator sees what is stored here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, Row, delete, exists, select, update
+
+from fediverse import ids
+from fediverse.clock import DAY, Instant
+from fediverse.db import insert
+from fediverse.errors import Conflict, Invalid
+from fediverse.tables.actors import actors, memberships, people
+
+Role = Literal["owner", "admin", "moderator", "user"]
+
+ROLES: Final[tuple[Role, ...]] = ("owner", "admin", "moderator", "user")
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>,;:\"\\]{1,64}@[^@\s\x00-\x1f\x7f<>,;:\"\\]{1,255}")
+
+
+def fold_email(email: str) -> str:
+    """The identity of an e-mail address: two spellings of one mailbox give the same string."""
+    return unicodedata.normalize("NFKC", email.strip()).casefold()
+
+
+def check_email(email: str) -> str:
+    """The address without white space around it. Raises Invalid when it cannot be one."""
+    cleaned = email.strip()
+    if not _EMAIL.fullmatch(cleaned):
+        raise Invalid("This does not look like an e-mail address. One looks like name@example.com.")
+    return cleaned
+
+
+def create_person(
+    tx: Connection,
+    *,
+    email: str,
+    password_hash: str = "",
+    role: Role = "user",
+    locale: str = "en",
+    reason: str = "",
+    approved: bool = True,
+    now: Instant,
+) -> Row[Any]:
+    """The person exists and, where ``approved``, may sign in (once there is a password).
+
+    Raises Invalid for what is no e-mail address, Conflict when the address is in use.
+    """
+    cleaned = check_email(email)
+    row = tx.execute(
+        insert(tx, people)
+        .values(
+            id=ids.new_id(),
+            email=cleaned,
+            email_folded=fold_email(cleaned),
+            password_hash=password_hash,
+            role=role,
+            locale=locale,
+            reason=reason,
+            created_at=now,
+            approved_at=now if approved else None,
+        )
+        .on_conflict_do_nothing(index_elements=["email_folded"])
+        .returning(*people.c)
+    ).first()
+    if row is None:
+        raise Conflict("This e-mail address is in use already. Sign in, or use another one.")
+    return row
+
+
+def by_id(tx: Connection, person_id: int) -> Row[Any] | None:
+    """The person with this id."""
+    return tx.execute(select(people).where(people.c.id == person_id)).first()
+
+
+def by_email(tx: Connection, email: str) -> Row[Any] | None:
+    """The person with this e-mail address, however it is spelt."""
+    return tx.execute(select(people).where(people.c.email_folded == fold_email(email))).first()
+
+
+def by_actor(tx: Connection, actor_id: int) -> Row[Any] | None:
+    """The person who owns the actor; where several do, the first."""
+    return tx.execute(
+        select(people)
+        .join(memberships, memberships.c.person_id == people.c.id)
+        .where(memberships.c.actor_id == actor_id, memberships.c.role == "owner")
+        .order_by(memberships.c.created_at, people.c.id)
+    ).first()
+
+
+def by_login(tx: Connection, login: str) -> Row[Any] | None:
+    """The person who signs in with this: an e-mail address, or the name of an actor here (with or without ``@``)."""
+    typed = login.strip()
+    if "@" in typed.removeprefix("@"):
+        return by_email(tx, typed)
+    actor_id = tx.scalar(
+        select(actors.c.id).where(actors.c.host == "", actors.c.username_folded == typed.removeprefix("@").lower())
+    )
+    return by_actor(tx, actor_id) if actor_id is not None else None
+
+
+def join(
+    tx: Connection, person_id: int, actor_id: int, *, role: Literal["owner", "editor"] = "owner", now: Instant
+) -> None:
+    """The person may speak as the actor; as its owner also say who else may."""
+    tx.execute(
+        insert(tx, memberships)
+        .values(person_id=person_id, actor_id=actor_id, role=role, created_at=now)
+        .on_conflict_do_update(index_elements=["person_id", "actor_id"], set_={"role": role})
+    )
+
+
+def leave(tx: Connection, person_id: int, actor_id: int) -> None:
+    """The person may no longer speak as the actor."""
+    tx.execute(delete(memberships).where(memberships.c.person_id == person_id, memberships.c.actor_id == actor_id))
+
+
+def may_speak_as(tx: Connection, person_id: int, actor_id: int) -> bool:
+    """Whether the person may speak as the actor."""
+    return bool(
+        tx.scalar(
+            select(memberships.c.role).where(memberships.c.person_id == person_id, memberships.c.actor_id == actor_id)
+        )
+    )
+
+
+def actors_of(tx: Connection, person_id: int) -> Sequence[Row[Any]]:
+    """The actors that the person may speak as, the longest held first; deleted ones are not among them."""
+    return tx.execute(
+        select(actors)
+        .join(memberships, memberships.c.actor_id == actors.c.id)
+        .where(memberships.c.person_id == person_id, actors.c.deleted_at.is_(None))
+        .order_by(memberships.c.created_at, actors.c.id)
+    ).all()
+
+
+def owner_exists(tx: Connection) -> bool:
+    """Whether somebody owns this instance: until then it is to be set up."""
+    return bool(tx.scalar(select(exists().where(people.c.role == "owner"))))
+
+
+def everybody(tx: Connection) -> Sequence[Row[Any]]:
+    """All people, with ``username`` and ``actor_id`` of the actor that each joined first; for the command line."""
+    first = (
+        select(memberships.c.actor_id)
+        .where(memberships.c.person_id == people.c.id)
+        .order_by(memberships.c.created_at, memberships.c.actor_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return tx.execute(
+        select(people, actors.c.username, actors.c.id.label("actor_id"))
+        .outerjoin(actors, actors.c.id == first)
+        .order_by(people.c.id)
+    ).all()
+
+
+def set_password_hash(tx: Connection, person_id: int, password_hash: str) -> None:
+    """The person signs in with another password. Sessions are the caller's to end."""
+    tx.execute(update(people).where(people.c.id == person_id).values(password_hash=password_hash))
+
+
+def set_role(tx: Connection, person_id: int, role: Role) -> None:
+    """The person has this role on the instance."""
+    tx.execute(update(people).where(people.c.id == person_id).values(role=role))
+
+
+def set_suspended(tx: Connection, person_id: int, suspended: bool, *, now: Instant) -> None:
+    """The person can no longer sign in, or can again."""
+    tx.execute(update(people).where(people.c.id == person_id).values(suspended_at=now if suspended else None))
+
+
+def approve(tx: Connection, person_id: int, *, now: Instant) -> None:
+    """The person who asked for an account has it."""
+    tx.execute(update(people).where(people.c.id == person_id, people.c.approved_at.is_(None)).values(approved_at=now))
+
+
+def seen(tx: Connection, person_id: int, *, now: Instant) -> None:
+    """The person was active today; written once a day, since only days are counted."""
+    today = now - now % DAY
+    tx.execute(
+        update(people)
+        .where(people.c.id == person_id, (people.c.last_active_at.is_(None)) | (people.c.last_active_at < today))
+        .values(last_active_at=now)
+    )
+
+
+def delete_person(tx: Connection, person_id: int) -> None:
+    """Nothing of the person is stored any more; sessions, tokens and memberships go along."""
+    tx.execute(delete(people).where(people.c.id == person_id))

@@ -1,0 +1,163 @@
+"""The instance itself: its name and looks, and the two names that never change once it has federated.
+
+Owner of the table ``instance``: one row per property.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Final, TypedDict, Unpack
+
+from sqlalchemy import Connection, select
+
+from fediverse.db import insert
+from fediverse.errors import Invalid
+from fediverse.settings import SettingsError
+from fediverse.tables.instance import instance
+from fediverse.text import is_blank, normalise
+from fediverse.urls import Urls
+
+DEFAULT_NAME: Final = "Fediverse"
+DEFAULT_COLOUR: Final = "#2b5fd9"
+
+_FROZEN: Final = "frozen"
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
+_NAME_LENGTH: Final = 60
+_DESCRIPTION_LENGTH: Final = 500
+_RULES: Final = 20
+_RULE_LENGTH: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceInfo:
+    """How the instance presents itself."""
+
+    name: str = DEFAULT_NAME
+    description: str = ""  # plain text
+    contact_email: str = ""
+    contact_actor_id: int | None = None
+    colour: str = DEFAULT_COLOUR  # #rrggbb, lower case
+    logo: str | None = None  # a picture's key in media storage
+    rules: tuple[str, ...] = ()
+
+
+class Changes(TypedDict, total=False):
+    """The properties of the instance that a call of :func:`update` sets."""
+
+    name: str
+    description: str
+    contact_email: str
+    contact_actor_id: int | None
+    colour: str
+    logo: str | None
+    rules: tuple[str, ...]
+
+
+_PROPERTIES: Final = frozenset(field.name for field in fields(InstanceInfo))
+
+
+def get(tx: Connection) -> InstanceInfo:
+    """How the instance presents itself now; defaults where nothing was said."""
+    found: dict[str, Any] = {row.name: row.value for row in tx.execute(select(instance)) if row.name in _PROPERTIES}
+    if "rules" in found:
+        found["rules"] = tuple(found["rules"])
+    return InstanceInfo(**found)
+
+
+def update(tx: Connection, **changes: Unpack[Changes]) -> InstanceInfo:
+    """The instance presents itself as these changes say. Raises Invalid for a value that cannot be shown."""
+    cleaned = {name: _clean(name, value) for name, value in changes.items()}
+    for name, value in cleaned.items():
+        _put(tx, name, value)
+    return get(tx)
+
+
+def freeze_names(tx: Connection, urls: Urls) -> bool:
+    """Base URL and domain are now for ever those of ``urls``: another server knows them. Returns whether this was new.
+
+    Called with the first signed request that is sent or accepted. Names that are frozen already stay.
+    """
+    return (
+        tx.execute(
+            insert(tx, instance)
+            .values(name=_FROZEN, value={"base_url": urls.base_url, "domain": urls.domain})
+            .on_conflict_do_nothing(index_elements=["name"])
+            .returning(instance.c.name)
+        ).first()
+        is not None
+    )
+
+
+def check_names(tx: Connection, urls: Urls) -> None:
+    """The settings name this instance as other servers know it. Raises SettingsError when they do not."""
+    frozen = tx.scalar(select(instance.c.value).where(instance.c.name == _FROZEN))
+    if frozen is None:
+        return
+    for setting, known, wanted in (
+        ("FEDIVERSE_BASE_URL", frozen["base_url"], urls.base_url),
+        ("FEDIVERSE_DOMAIN", frozen["domain"], urls.domain),
+    ):
+        if known != wanted:
+            raise SettingsError(
+                f"{setting} is {wanted}, but other servers know this instance as {known}, and that cannot change: "
+                f"followers and posts would be lost. Set {setting} back to {known}, or start with an empty database."
+            )
+
+
+def _put(tx: Connection, name: str, value: object) -> None:
+    tx.execute(
+        insert(tx, instance)
+        .values(name=name, value=value)
+        .on_conflict_do_update(index_elements=["name"], set_={"value": value})
+    )
+
+
+def _clean(name: str, value: Any) -> Any:
+    return _CHECKS[name](value) if name in _CHECKS else value
+
+
+def _check_name(value: str) -> str:
+    name = " ".join(normalise(value).split())
+    if is_blank(name) or len(name) > _NAME_LENGTH:
+        raise Invalid(f"The instance needs a name of 1 to {_NAME_LENGTH} characters.")
+    return name
+
+
+def _check_description(value: str) -> str:
+    description = normalise(value)
+    if len(description) > _DESCRIPTION_LENGTH:
+        raise Invalid(f"The description is longer than {_DESCRIPTION_LENGTH} characters. Shorten it.")
+    return description
+
+
+def _check_email(value: str) -> str:
+    email = value.strip()
+    if email and not _EMAIL.fullmatch(email):
+        raise Invalid("The contact e-mail address does not look like name@example.com.")
+    return email
+
+
+def _check_colour(value: str) -> str:
+    colour = value.strip().lower()
+    if not _COLOUR.fullmatch(colour):
+        raise Invalid("The colour must be written as # and six hexadecimal digits, such as #2b5fd9.")
+    return colour
+
+
+def _check_rules(value: tuple[str, ...]) -> list[str]:
+    rules = [rule for rule in (normalise(rule) for rule in value) if not is_blank(rule)]
+    if len(rules) > _RULES or any(len(rule) > _RULE_LENGTH for rule in rules):
+        raise Invalid(f"At most {_RULES} rules of at most {_RULE_LENGTH} characters each can be shown.")
+    return rules
+
+
+_CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
+    "name": _check_name,
+    "description": _check_description,
+    "contact_email": _check_email,
+    "colour": _check_colour,
+    "rules": _check_rules,
+}
