@@ -1,6 +1,6 @@
 """The 140 rule: how long a Note is.
 
-The rule, so that a counter in the browser can do the same (all patterns work with JavaScript's ``u`` and ``i`` flags):
+The rule, so that a counter in the browser can do the same (Unicode properties need JavaScript's ``u`` flag):
 
 1. ``text.normalize("NFC")``.
 2. Every **link** is replaced by 23 letters ``x``. A link is what ``microsyntax.entities`` finds: ``http://`` or
@@ -10,9 +10,10 @@ The rule, so that a counter in the browser can do the same (all patterns work wi
    host must have a dot and a last label of two letters, be an IP address, or ``localhost``. The path ends at the
    first character that is neither an ASCII URL character nor a letter, mark or number of a script written with
    spaces; then ``.,:;!?'*~&$@|([`` and closing brackets that were not opened inside it are taken off its end.
-3. Every **mention with a host**, ``@user@host`` or ``@user@host:port``, is replaced by ``@user`` (user: ``[A-Za-z0-9_]`` with
-   ``.`` and ``-`` inside; not after ``@ / = # $ & %`` or a letter of a script written with spaces; not before ``@``). A mention without a
-   host stays as it is, found or not. Hashtags stay as they are.
+3. Every **mention with a host**, ``@user@host`` or ``@user@host:port``, is replaced by ``@user``. The user name is
+   ``[A-Za-z0-9_]`` with ``.`` and ``-`` inside; the first ``@`` does not follow one of ``@ / = # $ & %`` or a letter of
+   a script written with spaces, and no ``@`` follows the whole. A mention without a host stays as it is, found or
+   not. Hashtags stay as they are.
 4. The grapheme clusters of the result are counted: ``[...new Intl.Segmenter(undefined, {granularity: "grapheme"})
    .segment(text)].length``.
 5. The content warning is counted by steps 1 and 4 only (nothing is linked in it) and added.
