@@ -1,1 +1,41 @@
-"""The schema's history, forward only."""
+"""The schema's history, forward only. Alembic is imported only when there is something to migrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+# The newest revision; a test holds it against the scripts.
+HEAD = "0001"
+
+_LOCK = 0x66656469  # one migration at a time on PostgreSQL
+
+
+def revision(tx: Connection) -> str | None:
+    """The revision of this database; None before its first migration."""
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    return tx.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def upgrade(engine: Engine) -> bool:
+    """The database is at the newest revision; False when it was already.
+
+    All of it is one transaction: an interrupted migration leaves the database as it was, and can be run again.
+    """
+    with engine.connect() as connection:
+        with connection.begin():
+            if revision(connection) == HEAD:
+                return False
+        from alembic import command  # noqa: PLC0415 heavy, and needed once per release
+        from alembic.config import Config  # noqa: PLC0415
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent))
+        config.attributes["connection"] = connection
+        with connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            command.upgrade(config, "head")
+    return True

@@ -16,7 +16,7 @@ from sqlalchemy import (
     true,
 )
 
-from fediverse.tables.base import count, flag, instant, key, metadata, words
+from fediverse.tables.base import count, flag, instant, key, metadata, only, words
 
 # The instance actor's row. It signs the server's own requests and owns no posts.
 INSTANCE_ACTOR_ID = 1
@@ -74,8 +74,7 @@ Index(
     "uq_actors_local_username",
     actors.c.username_folded,
     unique=True,
-    sqlite_where=actors.c.host == "",
-    postgresql_where=actors.c.host == "",
+    **only("host = ''"),
 )
 Index("ix_actors_host", actors.c.host)
 
@@ -136,8 +135,7 @@ Index(
     "ix_follows_local",
     follows.c.followee_id,
     follows.c.id,
-    sqlite_where=follows.c.follower_is_local & follows.c.accepted,
-    postgresql_where=follows.c.follower_is_local & follows.c.accepted,
+    **only("follower_is_local AND accepted", "follower_is_local = 1 AND accepted = 1"),
 )
 Index("ix_follows_follower", follows.c.follower_id, follows.c.accepted, follows.c.id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Text, false, text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Text, TextClause, false, text
 
 metadata = MetaData(
     naming_convention={
@@ -49,3 +49,11 @@ def leased() -> tuple[Column[Any], ...]:
         instant("leased_until", nullable=True),
         Column("last_error", Text),
     )
+
+
+def only(condition: str, sqlite: str | None = None) -> dict[str, TextClause]:
+    """The options of a partial index.
+
+    SQLite has no booleans: queries say ``listed = 1`` there, and its planner wants the index to say just the same.
+    """
+    return {"postgresql_where": text(condition), "sqlite_where": text(sqlite or condition)}

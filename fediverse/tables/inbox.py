@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint
 
-from fediverse.tables.base import instant, key, leased, metadata, words
+from fediverse.tables.base import instant, key, leased, metadata, only, words
 
 received = Table(
     "received",
@@ -23,7 +23,6 @@ Index(
     "ix_received_pending",
     received.c.due_at,
     received.c.id,
-    sqlite_where=received.c.outcome.is_(None),
-    postgresql_where=received.c.outcome.is_(None),
+    **only("outcome IS NULL"),
 )
 Index("ix_received_age", received.c.received_at)

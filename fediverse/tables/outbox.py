@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from fediverse.tables.base import count, flag, instant, key, leased, metadata, words
+from fediverse.tables.base import count, flag, instant, key, leased, metadata, only, words
 
 activities = Table(
     "activities",
@@ -64,8 +64,7 @@ Index(
     deliveries.c.due_at,
     deliveries.c.priority,
     deliveries.c.id,
-    sqlite_where=~deliveries.c.dead,
-    postgresql_where=~deliveries.c.dead,
+    **only("NOT dead", "dead = 0"),
 )
 Index("ix_deliveries_object", deliveries.c.object_key, deliveries.c.host, deliveries.c.activity_id)
 

@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from fediverse.tables.base import count, flag, instant, key, metadata, words
+from fediverse.tables.base import count, flag, instant, key, metadata, only, words
 
 # A boost (Announce) is a row with boost_of_id: the client API and the timelines treat it as a status of its own.
 statuses = Table(
@@ -63,29 +63,25 @@ Index(
     "ix_statuses_parent",
     statuses.c.in_reply_to_id,
     statuses.c.id,
-    sqlite_where=statuses.c.in_reply_to_id.is_not(None),
-    postgresql_where=statuses.c.in_reply_to_id.is_not(None),
+    **only("in_reply_to_id IS NOT NULL"),
 )
 Index(
     "ix_statuses_orphan",
     statuses.c.in_reply_to_uri,
-    sqlite_where=statuses.c.in_reply_to_uri.is_not(None),
-    postgresql_where=statuses.c.in_reply_to_uri.is_not(None),
+    **only("in_reply_to_uri IS NOT NULL"),
 )
 Index(
     "uq_statuses_boost",
     statuses.c.boost_of_id,
     statuses.c.author_id,
     unique=True,
-    sqlite_where=statuses.c.boost_of_id.is_not(None),
-    postgresql_where=statuses.c.boost_of_id.is_not(None),
+    **only("boost_of_id IS NOT NULL"),
 )
-Index("ix_statuses_listed", statuses.c.id, sqlite_where=statuses.c.listed, postgresql_where=statuses.c.listed)
+Index("ix_statuses_listed", statuses.c.id, **only("listed", "listed = 1"))
 Index(
     "ix_statuses_listed_local",
     statuses.c.id,
-    sqlite_where=statuses.c.listed & statuses.c.local,
-    postgresql_where=statuses.c.listed & statuses.c.local,
+    **only("listed AND local", "listed = 1 AND local = 1"),
 )
 
 # Every change of a status, the first version included; the API's history.

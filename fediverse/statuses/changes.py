@@ -1,0 +1,126 @@
+"""A status is edited or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import delete as sql_delete
+
+from fediverse import notifications, text
+from fediverse.clock import Instant
+from fediverse.db import insert
+from fediverse.drafts import NoteDraft, Visibility
+from fediverse.statuses import publishing
+from fediverse.statuses.create import keep_first_version, keep_version, wording
+from fediverse.statuses.tagging import clear_tags, put_mentions, put_tags
+from fediverse.tables.actors import actors
+from fediverse.tables.statuses import bookmarks, favourites, pins, status_edits, statuses, tombstones
+from fediverse.tables.statuses import mentions as mentions_table
+from fediverse.urls import Urls
+
+
+def edit(
+    tx: Connection,
+    urls: Urls,
+    status: Row[Any],
+    draft: NoteDraft,
+    *,
+    author: Row[Any],
+    mentions: Sequence[Row[Any]],
+    now: Instant,
+) -> Row[Any]:
+    """The status says what the draft says; its history keeps what it said before.
+
+    Audience, parent and time of posting stay. An edit that changes nothing is none, and neither is a remote one that
+    is older than what is stored. Raises Invalid for what the 140 rule forbids.
+    """
+    if status.local:
+        text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments))
+    edited_at = draft.updated_at or now
+    if not status.local and (edited_at < (status.edited_at or status.created_at) or status.deleted_at is not None):
+        return status
+    changed: dict[str, Any] = {
+        "title": draft.title,
+        "spoiler_text": draft.spoiler_text,
+        "sensitive": draft.sensitive or bool(draft.spoiler_text),
+        "language": draft.language,
+        "emojis": list(draft.emojis),
+        "attachments": list(draft.attachments),
+        **wording(urls, draft, mentions),
+    }
+    if all(getattr(status, name) == value for name, value in changed.items()):
+        return status
+    keep_first_version(tx, status)
+    row = tx.execute(
+        update(statuses)
+        .where(statuses.c.id == status.id)
+        .values(**changed, edited_at=min(edited_at, now), version=statuses.c.version + 1)
+        .returning(*statuses.c)
+    ).one()
+    keep_version(tx, row, at=row.edited_at)
+    clear_tags(tx, row.id)
+    put_tags(tx, row.id, [tag["name"] for tag in row.tags], now=now)
+    known = set(tx.scalars(select(mentions_table.c.actor_id).where(mentions_table.c.status_id == row.id)))
+    put_mentions(tx, row.id, mentions)
+    newly = [actor.id for actor in mentions if actor.id not in known and actor.host == ""]
+    notifications.notify(tx, newly, kind="mention", by=author, status=row, now=now)
+    if row.local:
+        publishing.edited(tx, urls, row, author=author, mentions=mentions, now=now)
+    return row
+
+
+def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], now: Instant) -> None:
+    """The status is gone everywhere here; its id stays as a tombstone; other servers are told if it is ours."""
+    if status.deleted_at is not None:
+        return
+    if status.local:
+        publishing.deleted(tx, urls, status, author=author, now=now)
+    boosts = tx.execute(
+        sql_delete(statuses).where(statuses.c.boost_of_id == status.id).returning(statuses.c.id, statuses.c.author_id)
+    ).all()
+    notifications.forget_statuses(tx, [status.id, *(boost.id for boost in boosts)])
+    for boost in boosts:
+        _count_down(tx, boost.author_id)
+    for table in (status_edits, mentions_table, favourites, bookmarks, pins):
+        tx.execute(sql_delete(table).where(table.c.status_id == status.id))
+    clear_tags(tx, status.id)
+    tx.execute(
+        update(statuses)
+        .where(statuses.c.id == status.id)
+        .values(
+            deleted_at=now,
+            listed=False,
+            title="",
+            content="",
+            text="",
+            spoiler_text="",
+            mentions=[],
+            tags=[],
+            emojis=[],
+            attachments=[],
+            version=statuses.c.version + 1,
+        )
+    )
+    if status.visibility <= Visibility.UNLISTED:
+        _count_down(tx, status.author_id)
+        if status.in_reply_to_id is not None:
+            tx.execute(
+                update(statuses)
+                .where(statuses.c.id == status.in_reply_to_id, statuses.c.replies_count > 0)
+                .values(replies_count=statuses.c.replies_count - 1, version=statuses.c.version + 1)
+            )
+
+
+def forget(tx: Connection, uri: str, actor_id: int, *, now: Instant) -> None:
+    """An id that is not known here yet can never be created: its deletion came first."""
+    tx.execute(insert(tx, tombstones).values(uri=uri, actor_id=actor_id, created_at=now).on_conflict_do_nothing())
+
+
+def _count_down(tx: Connection, author_id: int) -> None:
+    tx.execute(
+        update(actors)
+        .where(actors.c.id == author_id, actors.c.statuses_count > 0)
+        .values(statuses_count=actors.c.statuses_count - 1, version=actors.c.version + 1)
+    )

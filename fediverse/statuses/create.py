@@ -1,0 +1,294 @@
+"""A status comes to be: written here, or received."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, select, update
+
+from fediverse import ids, text, timelines
+from fediverse.clock import MINUTE, Instant
+from fediverse.db import insert
+from fediverse.drafts import NoteDraft, Visibility
+from fediverse.errors import Forbidden, Gone, Invalid, NotFound
+from fediverse.statuses import publishing
+from fediverse.statuses.lookup import by_uri, get_visible
+from fediverse.statuses.tagging import put_mentions, put_tags
+from fediverse.tables.actors import actors
+from fediverse.tables.statuses import status_edits, statuses, tombstones
+from fediverse.urls import Urls
+
+# What is younger than this sorts by its arrival, so that clients that poll for newer posts miss none.
+_FRESH = 5 * MINUTE
+
+
+def create(
+    tx: Connection,
+    urls: Urls,
+    author: Row[Any],
+    draft: NoteDraft,
+    *,
+    mentions: Sequence[Row[Any]],
+    now: Instant,
+    surface: bool = True,
+) -> Row[Any]:
+    """The status exists, shows where it belongs, and is on its way to other servers if it is ours.
+
+    ``mentions`` are the actors that were found for the draft's mentions. Creating the same thing again (by id, or by
+    idempotency key) changes nothing and returns what exists. ``surface=False`` stores a post that was fetched for
+    context, which is news to nobody.
+
+    Raises Invalid for what the 140 rule or the audience forbids, NotFound for a parent that the author may not see,
+    Gone for an id that was deleted.
+    """
+    local = draft.uri is None
+    if local:
+        _check_local(author, draft, mentions)
+    elif tx.scalar(select(tombstones.c.uri).where(tombstones.c.uri == draft.uri)):
+        raise Gone("This post was deleted.")
+    parent = _parent(tx, urls, author, draft)
+    row, is_new = _insert(tx, urls, author, draft, mentions=mentions, parent=parent, now=now)
+    if not is_new:
+        if row.deleted_at is not None:
+            raise Gone("This post was deleted.")
+        return row
+    tag_names = [tag["name"] for tag in row.tags]
+    put_tags(tx, row.id, tag_names, now=now)
+    put_mentions(tx, row.id, mentions)
+    _count(tx, row, parent)
+    if not local:
+        _adopt(tx, row)
+    if surface:
+        timelines.surface(tx, row, author=author, mentioned=[m.id for m in mentions if m.host == ""], now=now)
+    if local:
+        publishing.created(tx, urls, row, author=author, parent=parent, mentions=mentions, now=now)
+    return row
+
+
+def _check_local(author: Row[Any], draft: NoteDraft, mentions: Sequence[Row[Any]]) -> None:
+    if author.suspended_at is not None:
+        raise Forbidden("This account is suspended and cannot post.")
+    text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments))
+    if draft.visibility is Visibility.DIRECT and not mentions:
+        raise Invalid("A direct post needs at least one recipient: mention somebody by their full handle.")
+
+
+def _parent(tx: Connection, urls: Urls, author: Row[Any], draft: NoteDraft) -> Row[Any] | None:
+    if draft.in_reply_to_id is not None:
+        try:
+            parent = get_visible(tx, draft.in_reply_to_id, author.id)
+        except NotFound as error:
+            raise NotFound("The post that you reply to does not exist, or you may not see it.") from error
+        return get_visible(tx, parent.boost_of_id, author.id) if parent.boost_of_id else parent
+    if draft.in_reply_to_uri is None:
+        return None
+    parent = by_uri(tx, urls, draft.in_reply_to_uri)
+    return parent if parent is not None and parent.deleted_at is None else None
+
+
+def _insert(
+    tx: Connection,
+    urls: Urls,
+    author: Row[Any],
+    draft: NoteDraft,
+    *,
+    mentions: Sequence[Row[Any]],
+    parent: Row[Any] | None,
+    now: Instant,
+) -> tuple[Row[Any], bool]:
+    """The row, and whether it is new."""
+    values = _values(urls, author, draft, mentions=mentions, parent=parent, now=now)
+    for _attempt in range(2):  # an id made for a moment in the past may be taken
+        values["id"] = _new_id(draft, now)
+        row = tx.execute(
+            insert(tx, statuses)
+            .values(**values, conversation_id=parent.conversation_id if parent is not None else values["id"])
+            .on_conflict_do_nothing()
+            .returning(*statuses.c)
+        ).first()
+        if row is not None:
+            return row, True
+        if draft.uri is not None:
+            same = statuses.c.uri == draft.uri
+        else:
+            same = (statuses.c.author_id == author.id) & (statuses.c.idempotency_key == draft.idempotency_key)
+        existing = tx.execute(select(statuses).where(same)).first()
+        if existing is not None:
+            return existing, False
+    raise AssertionError("two ids in a row were taken")
+
+
+def _new_id(draft: NoteDraft, now: Instant) -> int:
+    published = draft.published_at
+    return ids.new_id() if published is None or published > now - _FRESH else ids.id_at(published)
+
+
+def _values(
+    urls: Urls,
+    author: Row[Any],
+    draft: NoteDraft,
+    *,
+    mentions: Sequence[Row[Any]],
+    parent: Row[Any] | None,
+    now: Instant,
+) -> dict[str, Any]:
+    addressee = _addressee(draft, mentions, parent)
+    to_somebody_else = (parent is not None or draft.in_reply_to_uri is not None) and addressee != author.id
+    standing_is_good = author.limited_at is None and author.suspended_at is None
+    return {
+        "uri": draft.uri,
+        "url": draft.url,
+        "author_id": author.id,
+        "local": draft.uri is None,
+        "kind": draft.kind,
+        "visibility": int(draft.visibility),
+        "title": draft.title,
+        "spoiler_text": text.normalise(draft.spoiler_text) if draft.uri is None else draft.spoiler_text,
+        "sensitive": draft.sensitive or bool(draft.spoiler_text),
+        "language": draft.language,
+        "in_reply_to_id": parent.id if parent is not None else None,
+        "in_reply_to_uri": draft.in_reply_to_uri if parent is None else None,
+        "in_reply_to_author_id": addressee,
+        "boost_of_id": None,
+        "listed": draft.visibility is Visibility.PUBLIC and not to_somebody_else and standing_is_good,
+        "emojis": list(draft.emojis),
+        "attachments": list(draft.attachments),
+        "app_name": draft.app_name,
+        "app_url": draft.app_url,
+        "created_at": min(draft.published_at or now, now),
+        "idempotency_key": draft.idempotency_key,
+        **wording(urls, draft, mentions),
+    }
+
+
+def wording(urls: Urls, draft: NoteDraft, mentions: Sequence[Row[Any]]) -> dict[str, Any]:
+    """The columns that follow from the text: rendered for what is written here, as read for what was received."""
+    named = [mention_entry(urls, actor) for actor in mentions]
+    if draft.uri is not None:
+        return {
+            "text": "",
+            "content": draft.content,
+            "mentions": named,
+            "tags": [{"name": tag} for tag in draft.tags],
+        }
+    written = text.normalise(draft.text)
+    found = text.entities(written)
+    tags = {text.fold_tag(e.name): e.name for e in reversed(found) if isinstance(e, text.Hashtag)}
+    return {
+        "text": written,
+        "content": text.render(written, mentions=_targets(urls, mentions), tag_url=urls.tag),
+        "mentions": named,
+        "tags": [{"name": name} for name in reversed(tags.values())],
+    }
+
+
+def mention_entry(urls: Urls, actor: Row[Any]) -> dict[str, Any]:
+    """An actor as a status's ``mentions`` column keeps it."""
+    local = actor.host == ""
+    uri = urls.actor(actor.username) if local else actor.uri
+    return {
+        "id": actor.id,
+        "username": actor.username,
+        "host": actor.host,
+        "uri": uri,
+        "url": urls.profile(actor.username) if local else actor.url or uri,
+    }
+
+
+def _targets(urls: Urls, mentions: Sequence[Row[Any]]) -> dict[tuple[str, str | None], text.MentionTarget]:
+    targets: dict[tuple[str, str | None], text.MentionTarget] = {}
+    for actor in mentions:
+        target = text.MentionTarget(
+            url=mention_entry(urls, actor)["url"],
+            acct_username=actor.username,
+            handle=urls.handle(actor.username, actor.host),
+        )
+        for host in (None, urls.domain, urls.host) if actor.host == "" else (actor.host,):
+            targets[(actor.username_folded, host)] = target
+    return targets
+
+
+def _addressee(draft: NoteDraft, mentions: Sequence[Row[Any]], parent: Row[Any] | None) -> int | None:
+    """Whom the reply rule counts as addressed: the parent's author, else, the parent unknown, the first mention."""
+    if parent is not None:
+        return int(parent.author_id)
+    if draft.in_reply_to_uri is not None and mentions:
+        return int(mentions[0].id)
+    return None
+
+
+def _count(tx: Connection, row: Row[Any], parent: Row[Any] | None) -> None:
+    if row.visibility > Visibility.UNLISTED:
+        return  # totals do not tell of what may not be seen
+    tx.execute(
+        update(actors)
+        .where(actors.c.id == row.author_id)
+        .values(
+            statuses_count=actors.c.statuses_count + 1,
+            last_status_at=row.created_at,
+            version=actors.c.version + 1,
+        )
+    )
+    if parent is not None:
+        tx.execute(
+            update(statuses)
+            .where(statuses.c.id == parent.id)
+            .values(replies_count=statuses.c.replies_count + 1, version=statuses.c.version + 1)
+        )
+
+
+def _adopt(tx: Connection, row: Row[Any]) -> None:
+    """Replies that came before this, their parent, are joined to it."""
+    orphans = tx.execute(
+        select(statuses.c.id, statuses.c.conversation_id, statuses.c.visibility).where(
+            statuses.c.in_reply_to_uri == row.uri
+        )
+    ).all()
+    if not orphans:
+        return
+    tx.execute(
+        update(statuses)
+        .where(statuses.c.in_reply_to_uri == row.uri)
+        .values(
+            in_reply_to_id=row.id,
+            in_reply_to_uri=None,
+            in_reply_to_author_id=row.author_id,
+            listed=and_(statuses.c.listed, statuses.c.author_id == row.author_id),
+            version=statuses.c.version + 1,
+        )
+    )
+    tx.execute(
+        update(statuses)
+        .where(statuses.c.conversation_id.in_([orphan.conversation_id for orphan in orphans]))
+        .values(conversation_id=row.conversation_id)
+    )
+    counted = sum(orphan.visibility <= Visibility.UNLISTED for orphan in orphans)
+    tx.execute(
+        update(statuses)
+        .where(statuses.c.id == row.id)
+        .values(replies_count=statuses.c.replies_count + counted, version=statuses.c.version + 1)
+    )
+
+
+def keep_first_version(tx: Connection, status: Row[Any]) -> None:
+    """The history of a status begins with what it said before its first edit."""
+    if status.edited_at is None:
+        keep_version(tx, status, at=status.created_at)
+
+
+def keep_version(tx: Connection, status: Row[Any], *, at: Instant) -> None:
+    """The history has a version more: what the status says in this row."""
+    tx.execute(
+        status_edits.insert().values(
+            id=ids.new_id(),
+            status_id=status.id,
+            content=status.content,
+            text=status.text,
+            spoiler_text=status.spoiler_text,
+            sensitive=status.sensitive,
+            attachments=status.attachments,
+            emojis=status.emojis,
+            created_at=at,
+        )
+    )

@@ -1,0 +1,99 @@
+"""Statuses found again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, select
+
+from fediverse.errors import NotFound
+from fediverse.tables.actors import actors
+from fediverse.tables.statuses import status_edits, status_tags, statuses, tags
+from fediverse.text import fold_tag
+from fediverse.urls import Urls
+from fediverse.visibility import visible_where
+
+_NOT_FOUND = "This post does not exist, or you may not see it."
+
+
+def uri_of(urls: Urls, status: Row[Any], author: Row[Any]) -> str:
+    """The ActivityPub id of a status: stored for remote ones, built for ours. A boost's is its Announce's."""
+    if status.uri is not None:
+        return str(status.uri)
+    if status.boost_of_id is not None:
+        return urls.activity(author.username, status.id)
+    return urls.status(author.username, status.id)
+
+
+def by_id(tx: Connection, status_id: int) -> Row[Any] | None:
+    """The status, deleted or not."""
+    return tx.execute(select(statuses).where(statuses.c.id == status_id)).first()
+
+
+def by_ids(tx: Connection, status_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """The statuses that exist and are not deleted, by id."""
+    rows = tx.execute(select(statuses).where(statuses.c.id.in_(list(status_ids)), statuses.c.deleted_at.is_(None)))
+    return {row.id: row for row in rows}
+
+
+def by_uri(tx: Connection, urls: Urls, uri: str) -> Row[Any] | None:
+    """The status with this ActivityPub id (or, for ours, page address), deleted or not."""
+    local = urls.parse(uri)
+    if local is None:
+        return tx.execute(select(statuses).where(statuses.c.uri == uri)).first()
+    if local.kind not in {"status", "activity"}:
+        return None
+    found = tx.execute(
+        select(statuses, actors.c.username)
+        .join(actors, actors.c.id == statuses.c.author_id)
+        .where(statuses.c.id == local.id, statuses.c.local)
+    ).first()
+    return found if found is not None and found.username == local.username else None
+
+
+def get_visible(tx: Connection, status_id: int, viewer_id: int | None) -> Row[Any]:
+    """The status, which the viewer may see. Raises NotFound: what may not be seen does not exist."""
+    row = tx.execute(select(statuses).where(statuses.c.id == status_id, visible_where(viewer_id))).first()
+    if row is None:
+        raise NotFound(_NOT_FOUND)
+    return row
+
+
+def get_own(tx: Connection, status_id: int, author_id: int) -> Row[Any]:
+    """The author's own post, not a boost. Raises NotFound for anybody else's."""
+    row = tx.execute(
+        select(statuses).where(
+            statuses.c.id == status_id,
+            statuses.c.author_id == author_id,
+            statuses.c.boost_of_id.is_(None),
+            statuses.c.deleted_at.is_(None),
+        )
+    ).first()
+    if row is None:
+        raise NotFound(_NOT_FOUND)
+    return row
+
+
+def history(tx: Connection, status_id: int) -> Sequence[Row[Any]]:
+    """The versions of a status, oldest first; empty when it was never edited."""
+    return tx.execute(
+        select(status_edits).where(status_edits.c.status_id == status_id).order_by(status_edits.c.id)
+    ).all()
+
+
+def find_tag(tx: Connection, name: str) -> Row[Any] | None:
+    """The hashtag, however it is spelt."""
+    return tx.execute(select(tags).where(tags.c.name == fold_tag(name))).first()
+
+
+def tags_named(tx: Connection, prefix: str, *, limit: int) -> Sequence[Row[Any]]:
+    """Hashtags that begin with ``prefix`` and are in use, shortest first."""
+    folded = fold_tag(prefix)
+    used = exists().where(status_tags.c.tag_id == tags.c.id)
+    return tx.execute(
+        select(tags)
+        .where(tags.c.name >= folded, tags.c.name < folded + "\U0010ffff", used)
+        .order_by(tags.c.name)
+        .limit(limit)
+    ).all()

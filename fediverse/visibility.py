@@ -1,0 +1,74 @@
+"""Who may see a status, and whose posts show at all: conditions for any query over statuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, Text, and_, cast, exists, or_, select
+
+from fediverse.clock import Instant
+from fediverse.drafts import Visibility
+from fediverse.tables.actors import actors, blocks, follows, mutes
+from fediverse.tables.statuses import mentions, statuses
+
+
+def visible_where(viewer_id: int | None, status: FromClause = statuses) -> ColumnElement[bool]:
+    """The condition under which the viewer (None: anybody) may see a status of ``status``.
+
+    Deleted ones nobody sees, nor those of suspended authors, nor those of somebody who blocks the viewer.
+    """
+    author_here = exists().where(
+        actors.c.id == status.c.author_id, actors.c.suspended_at.is_(None), actors.c.deleted_at.is_(None)
+    )
+    open_to_all = status.c.visibility <= Visibility.UNLISTED
+    if viewer_id is None:
+        return and_(status.c.deleted_at.is_(None), open_to_all, author_here)
+    addressed = exists().where(mentions.c.actor_id == viewer_id, mentions.c.status_id == status.c.id)
+    follower = exists().where(
+        follows.c.follower_id == viewer_id, follows.c.followee_id == status.c.author_id, follows.c.accepted
+    )
+    blocked = exists().where(blocks.c.actor_id == status.c.author_id, blocks.c.target_id == viewer_id)
+    return and_(
+        status.c.deleted_at.is_(None),
+        author_here,
+        ~blocked,
+        or_(
+            open_to_all,
+            status.c.author_id == viewer_id,
+            addressed,
+            and_(status.c.visibility == Visibility.FOLLOWERS, follower),
+        ),
+    )
+
+
+def visible(tx: Connection, status: Row[Any], viewer_id: int | None) -> bool:
+    """Whether the viewer (None: anybody) may see the status."""
+    return bool(tx.scalar(select(statuses.c.id).where(statuses.c.id == status.id, visible_where(viewer_id))))
+
+
+def muted_by(actor_id: int, *, now: Instant) -> Select[tuple[int]]:
+    """The ids of those whom the actor mutes."""
+    return select(mutes.c.target_id).where(
+        mutes.c.actor_id == actor_id, or_(mutes.c.expires_at.is_(None), mutes.c.expires_at > now)
+    )
+
+
+def shows(author_id: ColumnElement[int], *, limited: bool = True) -> ColumnElement[bool]:
+    """Whether the author's posts show at all; ``limited=False`` leaves out limited accounts too."""
+    conditions = [actors.c.id == author_id, actors.c.suspended_at.is_(None), actors.c.deleted_at.is_(None)]
+    if not limited:
+        conditions.append(actors.c.limited_at.is_(None))
+    return exists().where(*conditions)
+
+
+def to_somebody_else(status: FromClause) -> ColumnElement[bool]:
+    """Whether a row of ``status`` is a reply to somebody other than its author."""
+    return or_(
+        and_(status.c.in_reply_to_author_id.is_not(None), status.c.in_reply_to_author_id != status.c.author_id),
+        and_(status.c.in_reply_to_author_id.is_(None), status.c.in_reply_to_uri.is_not(None)),
+    )
+
+
+def has_media(status: FromClause) -> ColumnElement[bool]:
+    """Whether a row of ``status`` has attachments."""
+    return cast(status.c.attachments, Text) != "[]"
