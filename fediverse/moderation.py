@@ -41,6 +41,18 @@ def blocked_hosts(tx: Connection) -> frozenset[str]:
     return frozenset(tx.scalars(select(host_blocks.c.host).where(host_blocks.c.severity == "block")))
 
 
+def blocked_among(tx: Connection, hosts: Iterable[str]) -> frozenset[str]:
+    """Those of the hosts that are blocked, by themselves or with a domain above them; one query for all."""
+    parents = {host: _with_parents(host) for host in hosts if host}
+    if not parents:
+        return frozenset()
+    names = {name for above in parents.values() for name in above}
+    found = set(
+        tx.scalars(select(host_blocks.c.host).where(host_blocks.c.severity == "block", host_blocks.c.host.in_(names)))
+    )
+    return frozenset(host for host, above in parents.items() if not found.isdisjoint(above)) if found else frozenset()
+
+
 def is_under(host: str, blocked: frozenset[str]) -> bool:
     """Whether the host or a domain above it is in ``blocked``."""
     return bool(blocked) and any(name in blocked for name in _with_parents(host))
