@@ -204,22 +204,22 @@ def context(
     }
 
 
-def history(edits: Sequence[Row[Any]], author: Row[Any], site: Site) -> list[dict[str, Any]]:
-    """Every version of a status, the first one first."""
+def history(versions: Sequence[Row[Any]], row: Row[Any], author: Row[Any], site: Site) -> list[dict[str, Any]]:
+    """Every version of the status, the first one first; one that was never edited has one."""
     who = account(author, site)
     return [
         {
-            "content": edit.content,
-            "spoiler_text": edit.spoiler_text,
-            "sensitive": edit.sensitive,
-            "created_at": rfc3339(edit.created_at),
+            "content": version.content,
+            "spoiler_text": version.spoiler_text,
+            "sensitive": version.sensitive,
+            "created_at": rfc3339(version.created_at),
             "account": who,
             "poll": None,
             "quote": None,
-            "media_attachments": [_attachment(edit.status_id, i, a, site) for i, a in enumerate(edit.attachments)],
-            "emojis": _emojis(edit.emojis, site),
+            "media_attachments": [_attachment(row.id, i, a, site) for i, a in enumerate(version.attachments)],
+            "emojis": _emojis(version.emojis, site),
         }
-        for edit in edits
+        for version in versions or [row]
     ]
 
 

@@ -1,0 +1,111 @@
+"""Reading and deleting statuses, and who liked and boosted them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from fediverse import entities, loading, reactions, statuses, timelines
+from fediverse.api import listings, respond
+from fediverse.api.paging import ACCOUNTS, page_of
+from fediverse.api.params import query
+from fediverse.api.respond import Call, Listing, path_id
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/api/v1/statuses/{id}")
+async def show(request: web.Request) -> web.Response:
+    """A status that the viewer may see."""
+    status_id = path_id(request)
+
+    def work(tx: Connection, call: Call) -> dict[str, Any]:
+        return listings.status(tx, statuses.get_visible(tx, status_id, call.viewer_id), call)
+
+    return await respond.read(request, work, scope="read:statuses", anonymous=True)
+
+
+@routes.get("/api/v1/statuses/{id}/context")
+async def context(request: web.Request) -> web.Response:
+    """The thread around a status, as far as the viewer may see it."""
+    status_id = path_id(request)
+
+    def work(tx: Connection, call: Call) -> dict[str, Any]:
+        row = statuses.get_visible(tx, status_id, call.viewer_id)
+        above, below = timelines.context(tx, row, call.viewer_id)
+        views = loading.statuses(tx, [*above, *below], call.viewer_id)
+        return entities.context(views[: len(above)], views[len(above) :], call.site, call.viewer_id)
+
+    return await respond.read(request, work, scope="read:statuses", anonymous=True)
+
+
+@routes.get("/api/v1/statuses/{id}/history")
+async def history(request: web.Request) -> web.Response:
+    """Every version of a status."""
+    status_id = path_id(request)
+
+    def work(tx: Connection, call: Call) -> list[dict[str, Any]]:
+        row = statuses.get_visible(tx, status_id, call.viewer_id)
+        author = loading.accounts(tx, [row.author_id])[row.author_id]
+        return entities.history(statuses.history(tx, row.id), row, author, call.site)
+
+    return await respond.read(request, work, scope="read:statuses", anonymous=True)
+
+
+@routes.get("/api/v1/statuses/{id}/source")
+async def source(request: web.Request) -> web.Response:
+    """What the signed-in author typed."""
+    status_id = path_id(request)
+
+    def work(tx: Connection, call: Call) -> dict[str, str]:
+        return entities.status_source(statuses.get_own(tx, status_id, call.actor_id))
+
+    return await respond.read(request, work, scope="read:statuses")
+
+
+@routes.get("/api/v1/statuses/{id}/favourited_by")
+async def favourited_by(request: web.Request) -> web.Response:
+    """Who likes a status."""
+    status_id, page = path_id(request), page_of(query(request), ACCOUNTS)
+
+    def work(tx: Connection, call: Call) -> Listing:
+        row = statuses.get_visible(tx, status_id, call.viewer_id)
+        return listings.accounts(tx, reactions.favourited_by(tx, row.id, page), call)
+
+    return await respond.read(request, work, scope="read:statuses", anonymous=True)
+
+
+@routes.get("/api/v1/statuses/{id}/reblogged_by")
+async def reblogged_by(request: web.Request) -> web.Response:
+    """Who boosted a status."""
+    status_id, page = path_id(request), page_of(query(request), ACCOUNTS)
+
+    def work(tx: Connection, call: Call) -> Listing:
+        row = statuses.get_visible(tx, status_id, call.viewer_id)
+        return listings.accounts(tx, reactions.boosted_by(tx, row.id, page), call)
+
+    return await respond.read(request, work, scope="read:statuses", anonymous=True)
+
+
+@routes.delete("/api/v1/statuses/{id}")
+async def delete(request: web.Request) -> web.Response:
+    """The signed-in author's status is gone; answers with its source, so that it can be written anew."""
+    status_id = path_id(request)
+
+    def work(tx: Connection, call: Call) -> dict[str, Any]:
+        actor = call.actor(tx)
+        row = statuses.get_visible(tx, status_id, actor.id)
+        if row.boost_of_id is not None and row.author_id == actor.id:
+            entity = listings.status(tx, row, call)
+            original = statuses.get_visible(tx, row.boost_of_id, actor.id)
+            author = loading.accounts(tx, [original.author_id])[original.author_id]
+            statuses.unboost(tx, call.urls, actor, original, author=author, now=call.now)
+            return entity
+        row = statuses.get_own(tx, status_id, actor.id)
+        entity = {**listings.status(tx, row, call), "text": row.text}
+        statuses.delete(tx, call.urls, row, author=actor, now=call.now)
+        return entity
+
+    return await respond.write(request, work, scope="write:statuses")
