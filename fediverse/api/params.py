@@ -50,6 +50,10 @@ class Params:
         """Whether the parameter was sent with a value other than null."""
         return self._values.get(name) is not None
 
+    def raw(self, name: str) -> object:
+        """The value as it was sent."""
+        return self._values.get(name)
+
     def text(self, name: str, default: str = "") -> str:
         """A text; numbers and booleans are taken as written."""
         value = self._values.get(name)

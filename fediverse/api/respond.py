@@ -61,10 +61,8 @@ class Call:
 
     def actor(self, tx: Connection) -> Row[Any]:
         """The row of the actor that acts. Raises Unauthorized when it went away meanwhile."""
-        row = directory.by_id(tx, self.actor_id)
-        if row is None:
-            raise _unauthorized()
-        return row
+        assert self.credentials is not None
+        return actor_of(tx, self.credentials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +128,20 @@ def authorise(tx: Connection, token: str, scope: Scope, *, application: bool = F
     return credentials
 
 
-async def sign_in(request: web.Request, scope: Scope) -> Call:
-    """The caller, for endpoints that have to ask other servers before they write. Raises as ``read`` does."""
-    app = request.app
+def require_token(request: web.BaseRequest) -> str:
+    """The token that was sent. Raises Unauthorized when there is none."""
     token = bearer_token(request)
     if token is None:
         raise _unauthorized()
-    credentials = await app[keys.DATABASE].read(authorise, token, scope)
-    return Call(credentials, app[keys.URLS], app[keys.SITE], clock.now())
+    return token
+
+
+def actor_of(tx: Connection, credentials: Credentials) -> Row[Any]:
+    """The row of the actor that acts. Raises Unauthorized when it went away meanwhile."""
+    row = directory.by_id(tx, credentials.actor_id)
+    if row is None:
+        raise _unauthorized()
+    return row
 
 
 def bearer_token(request: web.BaseRequest) -> str | None:

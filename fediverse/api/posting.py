@@ -1,0 +1,160 @@
+"""Writing and editing statuses."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from aiohttp import web
+from sqlalchemy import Connection, Row
+
+from fediverse import access, keys, posting, statuses, text
+from fediverse.api import listings, params, respond
+from fediverse.api.params import Params
+from fediverse.api.respond import Call, path_id
+from fediverse.drafts import NoteDraft, Visibility
+from fediverse.entities import VISIBILITIES
+from fediverse.errors import Invalid, NotFound
+
+routes = web.RouteTableDef()
+
+_SCOPE: Final = "write:statuses"
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, without the rare forms
+_IDEMPOTENCY_KEY: Final = 255
+_NOT_TAKEN: Final = {
+    "media_ids": "Pictures and other attachments are not supported here yet. Post the text without them.",
+    "poll": "Polls are not supported here yet. Post the text without one.",
+    "scheduled_at": "Posts cannot be scheduled here yet. Leave the time out to post now.",
+    "quoted_status_id": "Quoting a post is not supported here. Put its address into the text.",
+}
+_NO_PARENT: Final = "The post that you reply to does not exist, or you may not see it."
+
+_Known = dict[posting.Handle, Row[Any]]
+
+
+@routes.post("/api/v1/statuses")
+async def create(request: web.Request) -> web.Response:
+    """The signed-in actor's new status; with an Idempotency-Key that was used before, the one of then."""
+    sent = await params.read(request)
+    body = _words(sent)
+    in_reply_to_id = _parent_id(sent)
+    key = _idempotency_key(request)
+    wanted = posting.handles(body, request.app[keys.URLS])
+    token = respond.require_token(request)
+
+    def prepare(tx: Connection) -> tuple[Row[Any], Row[Any] | None, _Known]:
+        credentials = respond.authorise(tx, token, _SCOPE)
+        actor = respond.actor_of(tx, credentials)
+        return actor, access.app_by_id(tx, credentials.app_id), posting.known(tx, wanted)
+
+    actor, app, known = await request.app[keys.DATABASE].read(prepare)
+    spoiler = sent.text("spoiler_text").strip()
+    text.check_length(body, spoiler)
+    draft = NoteDraft(
+        text=body,
+        spoiler_text=spoiler,
+        sensitive=sent.flag("sensitive", default=actor.default_sensitive) or bool(spoiler),
+        language=_language(sent) or actor.default_language,
+        visibility=_visibility(sent, actor),
+        in_reply_to_id=in_reply_to_id,
+        idempotency_key=key,
+        app_name=app.name if app is not None else "",
+        app_url=app.website if app is not None else None,
+    )
+    mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, known)
+
+    def work(tx: Connection, call: Call) -> dict[str, Any]:
+        row = statuses.create(tx, call.urls, call.actor(tx), draft, mentions=mentions, now=call.now)
+        return listings.status(tx, row, call)
+
+    return await respond.write(request, work, scope=_SCOPE)
+
+
+@routes.put("/api/v1/statuses/{id}")
+async def edit(request: web.Request) -> web.Response:
+    """The signed-in author's status says something else; its history keeps what it said."""
+    status_id = path_id(request)
+    sent = await params.read(request)
+    body = _words(sent) if sent.has("status") else None
+    token = respond.require_token(request)
+    urls = request.app[keys.URLS]
+
+    def prepare(tx: Connection) -> tuple[Row[Any], str, list[posting.Handle], _Known]:
+        credentials = respond.authorise(tx, token, _SCOPE)
+        row = statuses.get_own(tx, status_id, credentials.actor_id)
+        new_body = row.text if body is None else body
+        wanted = posting.handles(new_body, urls)
+        return row, new_body, wanted, posting.known(tx, wanted)
+
+    before, new_body, wanted, known = await request.app[keys.DATABASE].read(prepare)
+    spoiler = sent.text("spoiler_text").strip()
+    text.check_length(new_body, spoiler)
+    draft = NoteDraft(
+        text=new_body,
+        spoiler_text=spoiler,
+        sensitive=sent.flag("sensitive") or bool(spoiler),
+        language=_language(sent) or before.language,
+        visibility=Visibility(before.visibility),
+        in_reply_to_id=before.in_reply_to_id,
+    )
+    mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, known)
+
+    def work(tx: Connection, call: Call) -> dict[str, Any]:
+        row = statuses.get_own(tx, status_id, call.actor_id)
+        row = statuses.edit(tx, call.urls, row, draft, author=call.actor(tx), mentions=mentions, now=call.now)
+        return listings.status(tx, row, call)
+
+    return await respond.write(request, work, scope=_SCOPE)
+
+
+def _words(sent: Params) -> str:
+    """The text of the status, once it is sure that it is all there is."""
+    for name, sentence in _NOT_TAKEN.items():
+        if _is_given(sent, name):
+            raise Invalid(sentence)
+    return text.normalise(sent.text("status"))
+
+
+def _is_given(sent: Params, name: str) -> bool:
+    """Whether a parameter says something: clients send empty lists and texts for what is not there."""
+    match name:
+        case "media_ids":
+            return any(sent.words(name))
+        case "poll":
+            return sent.has(name) and sent.raw(name) not in ({}, [], "")
+        case _:
+            return bool(sent.text(name).strip())
+
+
+def _parent_id(sent: Params) -> int | None:
+    word = sent.text("in_reply_to_id").strip()
+    if not word:
+        return None
+    found = params.read_id(word)
+    if found is None:
+        raise NotFound(_NO_PARENT)
+    return found
+
+
+def _visibility(sent: Params, actor: Row[Any]) -> Visibility:
+    word = sent.text("visibility") or actor.default_visibility
+    found = VISIBILITIES.get(word)
+    if found is None:
+        raise Invalid("The visibility is one of public, unlisted, private and direct.")
+    return found
+
+
+def _language(sent: Params) -> str | None:
+    word = sent.text("language").strip()
+    if not word:
+        return None
+    if not _LANGUAGE.fullmatch(word):
+        raise Invalid("The language is a code such as “en” or “pt-BR”.")
+    return word
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if len(key) > _IDEMPOTENCY_KEY:
+        raise Invalid(f"The Idempotency-Key has more than {_IDEMPOTENCY_KEY} characters.")
+    return key or None
