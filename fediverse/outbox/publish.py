@@ -6,14 +6,15 @@ out afterwards by ``outbox.fanout``. This module is the only writer of both tabl
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 import orjson
-from sqlalchemy import Connection, Select, delete, exists, func, select, union
+from sqlalchemy import Connection, Row, Select, and_, delete, exists, func, select, union, update
 from sqlalchemy import insert as sql_insert
 
-from fediverse import events, ids
+from fediverse import events, ids, queue
 from fediverse.clock import Instant
 from fediverse.outbox.retry import PRIVATE_LIFETIME, PUBLIC_LIFETIME
 from fediverse.tables.actors import actors
@@ -50,15 +51,18 @@ class Audience:
         return not (self.followers or self.actors or self.inboxes or self.everyone_known or self.also_status)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """An audience as ``fanouts`` keeps it: ``shared`` says whether shared inboxes may take it."""
+class Plan(TypedDict):
+    """An audience as ``fanouts`` keeps it.
 
-    followers: bool = False
-    actors: tuple[int, ...] = ()
-    inboxes: tuple[str, ...] = ()
-    everyone_known: bool = False
-    shared: bool = False
+    ``shared``: shared inboxes may take it. ``public``: anybody may read it, so a dead server need not get it.
+    """
+
+    followers: bool
+    actors: list[int]
+    inboxes: list[str]
+    everyone_known: bool
+    shared: bool
+    public: bool
 
 
 def publish(
@@ -97,12 +101,43 @@ def publish(
         sql_insert(fanouts).values(
             id=activity_id,
             object_key=object_key,
-            audience=asdict(_plan(tx, activity, audience)),
+            audience=_plan(tx, activity, audience, private=private),
             due_at=now,
         )
     )
     events.after_commit(tx, events.Woken("fanouts"))
     return activity_id
+
+
+def claim_fanout(tx: Connection, *, now: Instant, limit: int = 1) -> Sequence[Row[Any]]:
+    """At most ``limit`` due fan-outs are leased to the caller, oldest first.
+
+    None whose object has an older one: of two activities about one thing the first must have all its deliveries
+    written before the second has any.
+    """
+    older = fanouts.alias("older")
+    overtakes = and_(
+        fanouts.c.object_key != "",
+        exists().where(older.c.object_key == fanouts.c.object_key, older.c.id < fanouts.c.id),
+    )
+    return queue.claim(tx, fanouts, now=now, limit=limit, where=(~overtakes,))
+
+
+def move_cursor(tx: Connection, fanout_id: int, *, cursor: int, now: Instant) -> None:
+    """The fan-out has come as far as ``cursor`` and stays leased to the caller."""
+    tx.execute(update(fanouts).where(fanouts.c.id == fanout_id).values(cursor=cursor, leased_until=now + queue.LEASE))
+
+
+def finish_fanout(tx: Connection, fanout_id: int) -> None:
+    """Every delivery of the activity is written."""
+    queue.settle(tx, fanouts, [fanout_id])
+
+
+def of_fanouts(tx: Connection, fanout_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """Author, type and lifetime of the activities that are fanned out, by id."""
+    columns: tuple[Any, ...] = (activities.c.id, activities.c.actor_id, activities.c.type, activities.c.expires_at)
+    chosen = select(*columns).where(activities.c.id.in_(list(fanout_ids)))
+    return {row.id: row for row in tx.execute(chosen)}
 
 
 def purge_settled(tx: Connection, *, before: Instant) -> int:
@@ -119,20 +154,21 @@ def purge_settled(tx: Connection, *, before: Instant) -> int:
     return tx.execute(delete(activities).where(activities.c.id.in_(settled))).rowcount
 
 
-def _plan(tx: Connection, activity: dict[str, Any], audience: Audience) -> Plan:
+def _plan(tx: Connection, activity: dict[str, Any], audience: Audience, *, private: bool) -> Plan:
     addressed = [*_strings(activity.get("to")), *_strings(activity.get("cc"))]
-    plan = Plan(
+    # What is for single people goes to their own inboxes: a server must not have to guess whom it is for.
+    shared = audience.followers or audience.everyone_known or PUBLIC in addressed
+    inboxes = list(audience.inboxes)
+    if audience.also_status:
+        inboxes += tx.scalars(_involved_inboxes(audience.also_status, shared=shared))
+    return Plan(
         followers=audience.followers,
-        actors=tuple(dict.fromkeys(audience.actors)),
-        inboxes=tuple(dict.fromkeys(audience.inboxes)),
+        actors=list(dict.fromkeys(audience.actors)),
+        inboxes=list(dict.fromkeys(inboxes)),
         everyone_known=audience.everyone_known,
-        # What is for single people goes to their own inboxes: a server must not have to guess whom it is for.
-        shared=audience.followers or audience.everyone_known or PUBLIC in addressed,
+        shared=shared,
+        public=PUBLIC in addressed and not private and activity.get("type") not in _TAKES_BACK,
     )
-    if not audience.also_status:
-        return plan
-    involved = tx.scalars(_involved_inboxes(audience.also_status, shared=plan.shared))
-    return replace(plan, inboxes=tuple(dict.fromkeys((*plan.inboxes, *involved))))
 
 
 def _involved_inboxes(status_id: int, *, shared: bool) -> Select[tuple[str]]:

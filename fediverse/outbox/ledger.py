@@ -1,0 +1,70 @@
+"""What a worker has finished and not yet written down: settled in one transaction, by the hundred."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from fediverse import clock, jobs, queue
+from fediverse.clock import Instant
+from fediverse.outbox import deliveries, hosts
+from fediverse.outbox.deliveries import Postponed
+from fediverse.outbox.hosts import HostState, Report
+from fediverse.tables.outbox import deliveries as table
+
+CHECK_INBOX = "check-inbox"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Results by row id. ``released`` were not tried; ``gone`` are inboxes that answered 410."""
+
+    done: list[int] = field(default_factory=list)
+    later: list[Postponed] = field(default_factory=list)
+    dead: dict[int, str] = field(default_factory=dict)
+    released: list[int] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    _last: dict[str, Report] = field(default_factory=dict)
+
+    def report(self, host: str, *, answered: bool, dialect: str) -> None:
+        """The host did or did not answer. Of answers in a row one is kept: the later ones tell nothing new."""
+        report = Report(host, answered, dialect)
+        if answered and self._last.get(host) == report:
+            return
+        self._last[host] = report
+        self.reports.append(report)
+
+    def outcomes(self) -> dict[str, int]:
+        """How many deliveries ended how, for the metrics."""
+        return {"delivered": len(self.done), "retried": len(self.later), "failed": len(self.dead)}
+
+    @property
+    def size(self) -> int:
+        """How many rows wait to be settled."""
+        return len(self.done) + len(self.later) + len(self.dead) + len(self.released)
+
+    def merge(self, later: Ledger) -> None:
+        """What ``later`` holds comes after what this one holds: for a ledger that could not be written."""
+        self.done += later.done
+        self.later += later.later
+        self.dead |= later.dead
+        self.released += later.released
+        self.gone += later.gone
+        self.reports += later.reports
+        self._last |= later._last
+
+
+def settle(tx: Connection, ledger: Ledger, *, now: Instant) -> dict[str, HostState]:
+    """Everything in the ledger is written down; the new states of the hosts it names."""
+    queue.settle(tx, table, ledger.done)
+    deliveries.postpone(tx, ledger.later)
+    deliveries.bury(tx, ledger.dead)
+    queue.release(tx, table, ledger.released)
+    states, closed = hosts.record(tx, ledger.reports, now=now)
+    deliveries.hurry(tx, closed, now=now)
+    day = clock.rfc3339(now)[:10]
+    for inbox in dict.fromkeys(ledger.gone):
+        jobs.enqueue(tx, CHECK_INBOX, {"inbox": inbox}, unique_key=f"{inbox} {day}")
+    return states
