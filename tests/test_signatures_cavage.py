@@ -8,7 +8,10 @@ import hmac
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from signature_peers import (
+
+from fediverse import errors
+from fediverse.signatures import MAX_AGE, MAX_SKEW, Dialect, SignatureError, parse, precheck, verify
+from tests.support.signers import (
     BODY,
     ED25519,
     HOST,
@@ -24,9 +27,6 @@ from signature_peers import (
     raw_signature,
     sha256,
 )
-
-from fediverse import errors
-from fediverse.signatures import MAX_AGE, MAX_SKEW, Dialect, SignatureError, parse, precheck, verify
 
 PUBLIC = RSA.public_key()
 PUBLIC_PEM = PUBLIC.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
