@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from fediverse.actors.discovery import Discovery
+    from fediverse.actors.signing import Keyring
     from fediverse.db import Database
     from fediverse.events import Hub
+    from fediverse.media import PictureStore
     from fediverse.remote import Remote
     from fediverse.settings import Settings
     from fediverse.site import Site
@@ -31,6 +33,10 @@ HUB: web.AppKey[Hub] = web.AppKey("hub")
 REMOTE: web.AppKey[Remote] = web.AppKey("remote")
 #: Finds actors and posts on other servers.
 DISCOVERY: web.AppKey[Discovery] = web.AppKey("discovery")
+#: The private keys of the actors here, loaded.
+KEYRING: web.AppKey[Keyring] = web.AppKey("keyring")
+#: Where uploaded pictures are kept.
+PICTURES: web.AppKey[PictureStore] = web.AppKey("pictures")
 #: What entities and pages need to know of this instance.
 SITE: web.AppKey[Site] = web.AppKey("site")
 #: The pages' templates.
