@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from fediverse import clock, queue
-from fediverse.actors import directory
+from fediverse.actors.signing import load_key
 from fediverse.clock import Instant
 from fediverse.db import Database
 from fediverse.errors import FediverseError
@@ -25,7 +25,6 @@ from fediverse.outbox.retry import PUBLIC_LIFETIME
 from fediverse.outbox.sending import Job, Poster
 from fediverse.remote import RemoteError, target
 from fediverse.signatures import CannotSign, SigningKey
-from fediverse.tables.actors import INSTANCE_ACTOR_ID
 from fediverse.tables.outbox import deliveries as table
 from fediverse.urls import Urls
 
@@ -226,7 +225,10 @@ class Dispatcher:
             self._changed()
 
     async def _send(self, job: Job) -> bool:
-        return await sending.send(self._poster, job, self._ledger, rng=self._rng)
+        sent = await sending.send(self._poster, job, rng=self._rng)
+        # Now, not before: the ledger may have been handed in for settling meanwhile.
+        self._ledger.enter(sent)
+        return not sent.failed
 
     def _release(self, jobs: Iterable[Job]) -> None:
         self._ledger.released += [job.row.id for job in jobs]
@@ -269,12 +271,11 @@ def _job(row: Claimed, document: Document, key: SigningKey, dialect: str) -> Job
 
 
 def _signing_keys(tx: Connection, actor_ids: Iterable[int], *, urls: Urls, secret: bytes) -> dict[int, SigningKey]:
-    """The RSA keys of local actors. Loaded once per actor and process, so two small queries each do no harm."""
+    """The RSA keys of local actors. Each is loaded once in a process, so a query for each does no harm."""
     keys: dict[int, SigningKey] = {}
-    for actor_id, actor in directory.by_ids(tx, actor_ids).items():
-        key_id = f"{urls.instance_actor}#main-key" if actor_id == INSTANCE_ACTOR_ID else urls.key(actor.username)
+    for actor_id in actor_ids:
         try:
-            keys[actor_id] = SigningKey(key_id, directory.signing_key(tx, actor_id, secret))
+            keys[actor_id] = load_key(tx, urls, actor_id, secret=secret)
         except (FediverseError, CannotSign) as error:
             log.error("delivery.no_key", actor_id=actor_id, error=str(error))
     return keys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import structlog
 from sqlalchemy import Connection
 
 from fediverse import clock, jobs, queue
@@ -11,7 +12,11 @@ from fediverse.clock import Instant
 from fediverse.outbox import deliveries, hosts
 from fediverse.outbox.deliveries import Postponed
 from fediverse.outbox.hosts import HostState, Report
+from fediverse.outbox.retry import Step
+from fediverse.outbox.sending import Sent
 from fediverse.tables.outbox import deliveries as table
+
+log = structlog.get_logger(__name__)
 
 CHECK_INBOX = "check-inbox"
 
@@ -28,12 +33,28 @@ class Ledger:
     reports: list[Report] = field(default_factory=list)
     _last: dict[str, Report] = field(default_factory=dict)
 
-    def report(self, host: str, *, answered: bool, dialect: str) -> None:
-        """The host did or did not answer. Of answers in a row one is kept: the later ones tell nothing new."""
-        report = Report(host, answered, dialect)
-        if answered and self._last.get(host) == report:
+    def enter(self, sent: Sent) -> None:
+        """What came of a try is to be written down."""
+        row, decision = sent.job.row, sent.decision
+        if not sent.hopeless:
+            self._report(Report(row.host, answered=not sent.failed, dialect=sent.dialect))
+        if decision.step is Step.DONE:
+            self.done.append(row.id)
             return
-        self._last[host] = report
+        if decision.step is Step.LATER:
+            due_at = clock.now() + decision.wait
+            self.later.append(Postponed(row.id, due_at, row.refusals + decision.refused, sent.error))
+        else:
+            self.dead[row.id] = sent.error
+            if decision.gone:
+                self.gone.append(row.inbox)
+        log.info("delivery.failed", inbox=row.inbox, attempts=row.attempts, step=decision.step.value, error=sent.error)
+
+    def _report(self, report: Report) -> None:
+        """Of answers in a row one is kept: the later ones tell nothing new."""
+        if report.answered and self._last.get(report.host) == report:
+            return
+        self._last[report.host] = report
         self.reports.append(report)
 
     def outcomes(self) -> dict[str, int]:

@@ -65,7 +65,7 @@ class Decision:
 
 _DONE = Decision(Step.DONE)
 _KNOCK = Decision(Step.KNOCK)
-_DEAD = Decision(Step.DEAD)
+DEAD = Decision(Step.DEAD)
 
 
 def next_attempt(
@@ -80,18 +80,18 @@ def next_attempt(
     if status is not None and 200 <= status < 300:
         return _DONE
     if outcome.hopeless:
-        return _DEAD
+        return DEAD
     if outcome.knock_left and (status == 400 or status in _REFUSED):
         return _KNOCK
     if status in _REFUSED:
         if outcome.refusals >= MAX_REFUSALS:
-            return _DEAD
+            return DEAD
         wait = _jittered(_REFUSED_WAITS[outcome.refusals], rng)
-        return Decision(Step.LATER, wait, refused=True) if age + wait <= lifetime else _DEAD
+        return Decision(Step.LATER, wait, refused=True) if age + wait <= lifetime else DEAD
     if status is not None and (status == 501 or (400 <= status < 500 and status not in _TRANSIENT)):
         return Decision(Step.DEAD, gone=status == 410)
     wait = _asked_for(outcome.retry_after, attempts) or _scheduled(attempts, rng)
-    return Decision(Step.LATER, wait) if age + wait <= lifetime else _DEAD
+    return Decision(Step.LATER, wait) if age + wait <= lifetime else DEAD
 
 
 def is_host_failure(outcome: Outcome) -> bool:

@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -17,8 +17,7 @@ import structlog
 from fediverse import clock
 from fediverse.clock import Instant
 from fediverse.outbox import retry
-from fediverse.outbox.deliveries import UNREACHABLE, Claimed, Postponed
-from fediverse.outbox.ledger import Ledger
+from fediverse.outbox.deliveries import UNREACHABLE, Claimed
 from fediverse.outbox.retry import Decision, Outcome, Step
 from fediverse.remote import PostResult, Refused, RemoteError
 from fediverse.signatures import CannotSign, Dialect, SigningJob, SigningKey
@@ -75,35 +74,41 @@ async def sign(jobs: Sequence[Job]) -> None:
             job.signed_at = now
 
 
-async def send(poster: Poster, job: Job, ledger: Ledger, *, rng: random.Random | None = None) -> bool:
-    """The job was tried once, in the other dialect too where that is called for, and the ledger has what came of it.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of a try. ``failed`` speaks against the host as a whole; ``dialect`` is what it accepted, if it did."""
 
-    Returns whether the host answered.
-    """
+    job: Job
+    decision: Decision
+    error: str
+    failed: bool
+    hopeless: bool
+    dialect: str
+
+
+async def send(poster: Poster, job: Job, *, rng: random.Random | None = None) -> Sent:
+    """The job was tried once, in the other dialect too where that is called for."""
     if not job.broken and time.time() - job.signed_at > FRESH_SECONDS:
         await sign([job])
     if job.broken:
-        ledger.dead[job.row.id] = f"cannot be signed: {job.broken}"
-        return True
+        return Sent(job, retry.DEAD, f"cannot be signed: {job.broken}", failed=False, hopeless=True, dialect="")
     outcome, error, wants_other = await _post(poster, job, knock_left=not job.dialect or job.row.refusals > 0)
     decision = _decide(job, outcome, rng)
     if decision.step is Step.KNOCK or (wants_other and outcome.status in _KNOCKABLE):
         tried = job.dialect or Dialect.CAVAGE
         job.dialect = Dialect.CAVAGE if tried == Dialect.RFC9421 else Dialect.RFC9421
         await sign([job])
-        second, error, _ = await _post(poster, job, knock_left=False)
-        # Where nothing came back, what the first answer said still holds.
-        outcome = second if second.status is not None else Outcome(outcome.status, refusals=outcome.refusals)
+        second, second_error, _ = await _post(poster, job, knock_left=False)
+        if second.status is not None:
+            outcome, error = second, second_error
+        else:  # nothing came back: what the first answer said still holds
+            outcome = replace(outcome, knock_left=False)
         decision = _decide(job, outcome, rng)
     failed = retry.is_host_failure(outcome)
     if failed and outcome.retry_after is None and not error.startswith(UNREACHABLE):
         error = UNREACHABLE + error  # a proxy in front of a server that is down
-    if not outcome.hopeless:
-        accepted = decision.step is Step.DONE
-        dialect = (job.dialect or Dialect.CAVAGE) if accepted else ""
-        ledger.report(job.row.host, answered=not failed, dialect=dialect)
-    _enter(ledger, job, decision, error)
-    return not failed
+    accepted = (job.dialect or Dialect.CAVAGE) if decision.step is Step.DONE else ""
+    return Sent(job, decision, error, failed=failed, hopeless=outcome.hopeless, dialect=accepted)
 
 
 def _decide(job: Job, outcome: Outcome, rng: random.Random | None) -> Decision:
@@ -126,18 +131,3 @@ async def _post(poster: Poster, job: Job, *, knock_left: bool) -> tuple[Outcome,
     wants_other = answer.accept_signature is not None and job.dialect != Dialect.RFC9421
     outcome = Outcome(answer.status, answer.retry_after, knock_left=knock_left, refusals=refusals)
     return outcome, f"answered {answer.status}: {answer.body_excerpt[:300]}", wants_other
-
-
-def _enter(ledger: Ledger, job: Job, decision: Decision, error: str) -> None:
-    row = job.row
-    if decision.step is Step.DONE:
-        ledger.done.append(row.id)
-        return
-    if decision.step is Step.LATER:
-        due_at = clock.now() + decision.wait
-        ledger.later.append(Postponed(row.id, due_at, row.refusals + decision.refused, error))
-    else:
-        ledger.dead[row.id] = error
-        if decision.gone:
-            ledger.gone.append(row.inbox)
-    log.info("delivery.failed", inbox=row.inbox, attempts=row.attempts, outcome=decision.step.value, error=error)
