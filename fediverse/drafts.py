@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from fediverse.clock import Instant
 
@@ -156,3 +156,4 @@ class ActivityDraft:
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
     published_at: Instant | None = None
+    objects: tuple[str | dict[str, Any], ...] = ()
