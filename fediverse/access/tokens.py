@@ -85,6 +85,22 @@ def bearer(tx: Connection, token: str) -> Credentials | None:
     return Credentials(row.person_id, row.actor_id, row.app_id, held(row.scopes), row.role, row.id, row.used_at)
 
 
+def is_pending(tx: Connection, token: str) -> bool:
+    """Whether the token is good but for its person, who still waits to be let in."""
+    return bool(
+        tx.scalar(
+            select(oauth_tokens.c.id)
+            .join(people, people.c.id == oauth_tokens.c.person_id)
+            .where(
+                oauth_tokens.c.token_hash == fingerprint(token),
+                oauth_tokens.c.revoked_at.is_(None),
+                people.c.approved_at.is_(None),
+                people.c.suspended_at.is_(None),
+            )
+        )
+    )
+
+
 def store_token(
     tx: Connection,
     *,

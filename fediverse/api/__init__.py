@@ -1,1 +1,55 @@
-"""Mastodon's client API: one module per resource."""
+"""Mastodon's client API: one module per resource.
+
+Whoever adds an endpoint names its scope there; `respond` does the rest. What is not here (lists, filters, polls,
+streaming and so on) is 404, as on any server that does not know it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from fediverse.api import (
+    accounts,
+    apps,
+    cors,
+    instance,
+    notifications,
+    oauth,
+    posting,
+    profile,
+    reactions,
+    registration,
+    relations,
+    search,
+    statuses,
+    timelines,
+)
+
+
+def middlewares() -> list[Any]:
+    """What has to see the API's requests before their handlers."""
+    return [cors.preflight]
+
+
+def add_routes(app: web.Application) -> None:
+    """The client API and OAuth's endpoints for applications are served."""
+    app.on_response_prepare.append(cors.open_to_all)
+    instance.prepare(app)
+    for module in (
+        accounts,
+        apps,
+        instance,
+        notifications,
+        oauth,
+        posting,
+        profile,
+        reactions,
+        registration,
+        relations,
+        search,
+        statuses,
+        timelines,
+    ):
+        app.router.add_routes(module.routes)

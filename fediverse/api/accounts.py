@@ -43,6 +43,15 @@ def local_or_remote(handle: str, urls: Urls) -> tuple[str, str]:
     return username, "" if here or host is None else host
 
 
+def by_address(tx: Connection, urls: Urls, address: str) -> Row[Any] | None:
+    """The account that an id, or the address of a page here, names among those known here."""
+    here = urls.parse(address)
+    if here is not None and here.kind != "actor":
+        return None
+    row = directory.by_uri(tx, urls, urls.actor(here.username) if here is not None else address)
+    return row if row is not None and row.deleted_at is None and row.id != INSTANCE_ACTOR_ID else None
+
+
 @routes.get("/api/v1/accounts/lookup")
 async def lookup(request: web.Request) -> web.Response:
     """The account of a handle, among those known here."""

@@ -15,12 +15,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _PREFIXES: Final = ("/api/", "/.well-known/", "/nodeinfo/")
 _PATHS: Final = frozenset({"/oauth/token", "/oauth/revoke"})
 _PREFLIGHT: Final = {
-    "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
     "Access-Control-Max-Age": "86400",
 }
-_EXPOSED: Final = "Link, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+_EXPOSED: Final = "Link, Retry-After, WWW-Authenticate, X-Request-Id"
 
 
 def is_open(path: str) -> bool:
@@ -29,14 +28,15 @@ def is_open(path: str) -> bool:
 
 
 @web.middleware
-async def cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers preflight requests, and lets every origin read the answers of the API. The outermost middleware."""
-    if not is_open(request.path):
-        return await handler(request)
-    if request.method == hdrs.METH_OPTIONS:
+async def preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers the question that browsers ask before a request with a token."""
+    if request.method == hdrs.METH_OPTIONS and is_open(request.path):
         return web.Response(status=204, headers=_PREFLIGHT)
-    response = await handler(request)
-    if not response.prepared:
+    return await handler(request)
+
+
+async def open_to_all(request: web.Request, response: web.StreamResponse) -> None:
+    """Every origin may read the API's answers, errors included: a signal, since errors are made outside of handlers."""
+    if is_open(request.path):
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-    return response

@@ -119,6 +119,8 @@ def authorise(tx: Connection, token: str, scope: Scope, *, application: bool = F
     """
     credentials = access.bearer(tx, token)
     if credentials is None:
+        if access.is_pending(tx, token):
+            raise Forbidden("Your login is currently pending approval")
         raise _unauthorized()
     if not credentials.is_person and not application:
         raise Forbidden("This method requires an authenticated user: sign in, and use the token that you get.")
