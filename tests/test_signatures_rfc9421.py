@@ -32,6 +32,7 @@ from tests.support.signers import (
     Lines,
     b64,
     content_digest,
+    http_date,
     rfc9421,
 )
 
@@ -185,9 +186,8 @@ def test_authority_path_and_query_stand_for_the_target():
 
 
 def test_covered_headers_are_checked_too():
-    headers = [*post_headers(), ("Date", "Tue, 20 Apr 2021 02:07:55 GMT")]
     covered = ("@method", "@target-uri", "content-digest", "content-type")
-    signed = rfc9421(headers, covered=covered)
+    signed = rfc9421(post_headers(), covered=covered)
     receive(signed)
     changed = [(name, "text/plain" if name == "Content-Type" else value) for name, value in signed]
     assert refused(changed) == "mismatch"
@@ -262,6 +262,17 @@ def test_sig06_the_window_of_created(offset, passes):
         assert refused(signed) == "stale"
 
 
+def test_sig06_a_covered_date_must_be_fresh_as_well():
+    for date, passes in ((http_date(-300), True), (http_date(-13 * 3600), False)):
+        headers = [*post_headers(), ("Date", date)]
+        receive(rfc9421(headers))
+        signed = rfc9421(headers, covered=("@method", "@target-uri", "content-digest", "date"))
+        if passes:
+            receive(signed)
+        else:
+            assert refused(signed) == "stale"
+
+
 def test_expires_is_honoured():
     for offset, passes in ((10, True), (-30, True), (-90, False)):
         signed = rfc9421(post_headers(), params=params(more=f";expires={int(NOW) + offset}"))
@@ -286,7 +297,10 @@ def rsa_pss(key, data: bytes) -> bytes:
 )
 def test_sig16_algorithms_that_are_not_accepted(name, sign):
     more = f';alg="{name}"'
-    assert refused(rfc9421(post_headers(), params=params(more=more), sign=sign)) == "algorithm"
+    signed = rfc9421(post_headers(), params=params(more=more), sign=sign)
+    assert refused(signed) == "algorithm"
+    with pytest.raises(SignatureError, match="algorithm"):
+        precheck(parse("POST", "/inbox", signed), body=BODY, now=NOW, hosts={HOST})
     assert refused(rfc9421(post_headers(), sign=sign)) == "mismatch"
 
 
@@ -370,6 +384,7 @@ GOOD = dict(rfc9421(post_headers()))
         ("Signature-Input", GOOD["Signature-Input"].replace(KEY_ID, "")),
         ("Signature-Input", GOOD["Signature-Input"].partition(";keyid")[0]),
         ("Signature-Input", GOOD["Signature-Input"] + ";unknown=1"),
+        ("Signature-Input", GOOD["Signature-Input"] + ';unknown="a"'),
         ("Signature", ""),
         ("Signature", "sig1=5"),
         ("Signature", "sig1=(:AAAA:)"),

@@ -94,6 +94,7 @@ def load_public(text: str) -> PublicKey:
 def _check_rsa(key: RSAPublicKey) -> None:
     if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
         refuse("key", f"The sender's RSA key must have between {MIN_RSA_BITS} and {MAX_RSA_BITS} bits.")
+    # cryptography refuses such exponents while loading, today; forging with e = 1 is too easy to rely on it.
     exponent = key.public_numbers().e
     if exponent < 3 or exponent % 2 == 0 or exponent.bit_length() > _MAX_EXPONENT_BITS:
         refuse("key", "The exponent of the sender's RSA key is not safe.")
