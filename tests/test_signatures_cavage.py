@@ -147,6 +147,8 @@ def test_sig02_a_second_digest_that_is_wrong():
     assert refused(cavage(replaced(headers, "Digest", value))) == "digest"
     value = f"SHA-256={sha256(b'other')},SHA-256={sha256(BODY)}"
     assert refused(cavage(replaced(headers, "Digest", value))) == "digest"
+    value = f"SHA-256={sha256(BODY)},sha-256={sha256(BODY)}"
+    assert refused(cavage(replaced(headers, "Digest", value))) == "digest"
 
 
 @pytest.mark.parametrize("value", ["", "MD5=abc", "SHA-256=", "SHA-256=***", "sha-256"])

@@ -27,24 +27,28 @@ def content_digest(body: bytes) -> str:
 def check_digest(value: str | None, body: bytes) -> None:
     """Returns when a ``Digest`` header matches the body; raises ``digest`` otherwise.
 
-    Every strong algorithm that is named must match, and at least one must be named. Algorithms are named in any case (Threads writes ``SHA-256``, others ``sha-256``); weak ones are passed over.
+    Every strong algorithm that is named must match, at least one must be named, and none twice: one line could make
+    us hash a large body a hundred times. Algorithms are named in any case (Threads writes ``SHA-256``, others
+    ``sha-256``); weak ones are passed over.
     """
     if value is None:
         refuse("digest", "The request has a body and no Digest header.")
-    vouched = False
+    seen: set[str] = set()
     for member in value.split(","):
         name, _, encoded = member.strip().partition("=")
         algorithm = name.lower()
         if algorithm not in _HASHES:
             continue
+        if algorithm in seen:
+            refuse("digest", "The Digest header names an algorithm twice.")
+        seen.add(algorithm)
         try:
             claimed = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError) as error:
             raise SignatureError("digest", "The Digest header is not valid base64.") from error
         if not hmac.compare_digest(claimed, _HASHES[algorithm](body).digest()):
             refuse("digest", "The Digest header does not match the body.")
-        vouched = True
-    if not vouched:
+    if not seen:
         refuse("digest", "The Digest header names no algorithm that is accepted here. Use SHA-256.")
 
 
