@@ -93,12 +93,16 @@ def local_backoff(attempts: int) -> Instant | None:
     return wait + random.randrange(wait // 2)  # noqa: S311 jitter, not a secret
 
 
-async def sleep_until_woken(waker: asyncio.Event, *, seconds: float = POLL_SECONDS) -> None:
-    """Returns when there may be work: at a wake-up, or after ``seconds`` at the latest."""
+async def sleep_until_woken(waker: asyncio.Event, *, seconds: float = POLL_SECONDS, keep: bool = False) -> None:
+    """Returns when there may be work: at a wake-up, or after ``seconds`` at the latest.
+
+    The wake-up is used up, unless ``keep`` says that others wait for it too.
+    """
     try:
         async with asyncio.timeout(seconds):
             await waker.wait()
     except TimeoutError:
         return
     finally:
-        waker.clear()
+        if not keep:
+            waker.clear()

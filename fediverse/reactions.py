@@ -40,13 +40,14 @@ def favourite(
     """
     if actor.suspended_at is not None or not visible(tx, status, actor.id):
         raise Forbidden("You may not like this post.")
-    if not _add(tx, favourites, actor, status, now=now, uri=uri):
+    favourite_id = _add(tx, favourites, actor, status, now=now, uri=uri)
+    if favourite_id is None:
         return False
     _count(tx, status.id, by=1)
     if author.host == "":
         notifications.notify(tx, [author.id], kind="favourite", by=actor, status=status, now=now)
     if actor.host == "" and author.host != "":
-        _send_like(tx, urls, actor, status, author, now=now)
+        _send_like(tx, _like(urls, actor, status, author, favourite_id), actor, status, author, now=now)
     return True
 
 
@@ -64,16 +65,9 @@ def unfavourite(
     _count(tx, status.id, by=-1)
     notifications.retract(tx, kind="favourite", by_id=actor.id, status_id=status.id)
     if actor.host == "" and author.host != "":
-        like = _like(urls, actor, status, author)
+        like = _like(urls, actor, status, author, row.id)
         undo = activities.undo(urls, like, username=actor.username, undo_id=ids.new_id(), published=now)
-        publish(
-            tx,
-            actor_id=actor.id,
-            activity=undo,
-            object_key=_like_key(urls, actor, status, author),
-            audience=Audience(actors=(author.id,)),
-            now=now,
-        )
+        _send_like(tx, undo, actor, status, author, now=now)
     return True
 
 
@@ -192,12 +186,13 @@ def _marked_page(tx: Connection, table: Table, actor_id: int, page: Page) -> lis
 
 def _add(
     tx: Connection, table: Table, actor: Row[Any], status: Row[Any], *, now: Instant, uri: str | None = None
-) -> bool:
+) -> int | None:
+    """The new row's id; None when the mark was there already."""
     values = {"id": ids.new_id(), "actor_id": actor.id, "status_id": status.id, "created_at": now}
     if uri is not None:
         values["uri"] = uri
     statement = insert(tx, table).values(**values).on_conflict_do_nothing().returning(table.c.id)
-    return tx.execute(statement).first() is not None
+    return tx.execute(statement).scalar()
 
 
 def _count(tx: Connection, status_id: int, *, by: int) -> None:
@@ -208,25 +203,20 @@ def _count(tx: Connection, status_id: int, *, by: int) -> None:
     )
 
 
-def _like_key(urls: Urls, actor: Row[Any], status: Row[Any], author: Row[Any]) -> str:
-    return f"{urls.actor(actor.username)} likes {uri_of(urls, status, author)}"
-
-
-def _like(urls: Urls, actor: Row[Any], status: Row[Any], author: Row[Any]) -> dict[str, Any]:
-    # The id is made of the status, so that Undo names the same Like without a look-up, after a restart too.
-    return activities.like(
-        urls, actor.username, status.id, object_uri=uri_of(urls, status, author), author_uri=author.uri
-    )
+def _like(urls: Urls, actor: Row[Any], status: Row[Any], author: Row[Any], favourite_id: int) -> dict[str, Any]:
+    """The Like; made anew for its Undo, so that both carry one id, while liking again has another."""
+    object_uri = uri_of(urls, status, author)
+    return activities.like(urls, actor.username, favourite_id, object_uri=object_uri, author_uri=author.uri)
 
 
 def _send_like(
-    tx: Connection, urls: Urls, actor: Row[Any], status: Row[Any], author: Row[Any], *, now: Instant
+    tx: Connection, activity: dict[str, Any], actor: Row[Any], status: Row[Any], author: Row[Any], *, now: Instant
 ) -> None:
     publish(
         tx,
         actor_id=actor.id,
-        activity=_like(urls, actor, status, author),
-        object_key=_like_key(urls, actor, status, author),
+        activity=activity,
+        object_key=f"like:{actor.id}:{status.id}",
         audience=Audience(actors=(author.id,)),
         now=now,
     )

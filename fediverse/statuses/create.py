@@ -77,10 +77,10 @@ def _check_local(author: Row[Any], draft: NoteDraft, mentions: Sequence[Row[Any]
 def _parent(tx: Connection, urls: Urls, author: Row[Any], draft: NoteDraft) -> Row[Any] | None:
     if draft.in_reply_to_id is not None:
         try:
-            parent = get_visible(tx, draft.in_reply_to_id, author.id)
+            named = get_visible(tx, draft.in_reply_to_id, author.id)
+            return get_visible(tx, named.boost_of_id, author.id) if named.boost_of_id else named
         except NotFound as error:
             raise NotFound("The post that you reply to does not exist, or you may not see it.") from error
-        return get_visible(tx, parent.boost_of_id, author.id) if parent.boost_of_id else parent
     if draft.in_reply_to_uri is None:
         return None
     parent = by_uri(tx, urls, draft.in_reply_to_uri)

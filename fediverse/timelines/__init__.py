@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fediverse.timelines.conversation import context
-from fediverse.timelines.home import backfill, home, spread, surface, surface_boost, withdraw
+from fediverse.timelines.home_timeline import backfill, home, spread, surface, surface_boost, withdraw
 from fediverse.timelines.pages import account, mentioning, public, tag
 
 __all__ = [

@@ -1,0 +1,79 @@
+"""The rooms joined: one application with its routes, resources and workers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from fediverse import api, caller, clock, instance, keys, middleware, operation, web as pages, workers
+from fediverse.actors import directory
+from fediverse.actors import routes as actor_routes
+from fediverse.actors.discovery import Discovery
+from fediverse.actors.signing import Keyring
+from fediverse.db import open_database
+from fediverse.events import Hub
+from fediverse.inbox import routes as inbox_routes
+from fediverse.outbox import routes as outbox_routes
+from fediverse.remote import AddressGuard, Remote
+from fediverse.settings import Settings
+from fediverse.site import Site, proxy_key
+
+VERSION = version("fediverse")
+
+# Larger than any picture that is taken; the inbox and the API have lower limits of their own.
+MAX_BODY = 16 * 1024 * 1024
+
+
+def create_app(settings: Settings, *, run_workers: bool = True) -> web.Application:
+    """The application. Its database is expected to be migrated.
+
+    ``run_workers=False`` leaves the queues to another process, or to a test that works them by hand.
+    """
+    app = web.Application(
+        middlewares=[cors, middleware.observe(), middleware.only_our_hosts(settings)],
+        client_max_size=MAX_BODY,
+    )
+    urls = settings.urls
+    app[keys.SETTINGS] = settings
+    app[keys.URLS] = urls
+    app[keys.HUB] = Hub()
+    app[keys.SITE] = Site(urls, VERSION, proxy_key(settings.secret), settings.registrations)
+    app[caller.TRUSTED] = caller.trusted_networks(settings)
+    app.cleanup_ctx.append(_resources)
+    app.cleanup_ctx.append(workers.prepare)
+    if run_workers:
+        app.cleanup_ctx.append(workers.running)
+    for room in (operation, actor_routes, inbox_routes, outbox_routes, api, pages):
+        room.add_routes(app)
+    return app
+
+
+async def _resources(app: web.Application) -> AsyncIterator[None]:
+    settings, urls = app[keys.SETTINGS], app[keys.URLS]
+    async with AsyncExitStack() as stack:
+        database = open_database(settings.database, app[keys.HUB].dispatch)
+        stack.push_async_callback(database.close)
+        app[keys.DATABASE] = database
+        await database.write(_prepare, settings)
+        app[keys.REMOTE] = remote = await stack.enter_async_context(
+            Remote.open(
+                guard=AddressGuard(settings.allowed_private_addresses),
+                user_agent=f"fediverse/{VERSION} (+{urls.base_url}/)",
+                ca_file=str(settings.ca_file) if settings.ca_file else None,
+            )
+        )
+        app[keys.KEYRING] = Keyring(database, urls, settings.secret)
+        app[keys.DISCOVERY] = Discovery(database, remote, urls, app[keys.KEYRING])
+        yield
+
+
+def _prepare(tx: Connection, settings: Settings) -> None:
+    """What must be there before the first request: names that match what was federated, the instance actor."""
+    instance.check_names(tx, settings.urls)
+    if directory.ensure_instance_actor(tx, settings.urls, keys=None, secret=settings.secret, now=clock.now()) is None:
+        made = directory.make_keys()
+        directory.ensure_instance_actor(tx, settings.urls, keys=made, secret=settings.secret, now=clock.now())

@@ -1,0 +1,101 @@
+"""The workers of a process: what was received is applied, what was published is delivered, jobs are done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import structlog
+from aiohttp import web
+from sqlalchemy import Connection
+
+from fediverse import access, clock, jobs, keys, metrics, queue, statuses, timelines
+from fediverse.db import Database
+from fediverse.inbox.worker import Worker as InboxWorker
+from fediverse.outbox.delivery import Worker as DeliveryWorker
+from fediverse.tables.instance import jobs as jobs_table
+
+log = structlog.get_logger(__name__)
+
+_HOUR_SECONDS = 3600.0
+
+
+class Workers:
+    """All workers of this process, over one database."""
+
+    def __init__(self, app: web.Application) -> None:
+        settings, database, hub = app[keys.SETTINGS], app[keys.DATABASE], app[keys.HUB]
+        self._database = database
+        self._inbox = InboxWorker(database, hub, app[keys.DISCOVERY], app[keys.URLS])
+        self._delivery = DeliveryWorker(
+            database,
+            hub,
+            app[keys.REMOTE],
+            urls=app[keys.URLS],
+            secret=settings.secret,
+            on_outcomes=_count_deliveries,
+        )
+        kinds: dict[str, jobs.Job] = {"spread": _Spread(database), **app[keys.DISCOVERY].job_kinds()}
+        self._jobs = jobs.Worker(database, hub, kinds)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until ``stop`` is set, and then finishes what is under way."""
+        if self._database.is_sqlite:
+            await self._database.write(queue.drop_leases, jobs_table)
+        async with asyncio.TaskGroup() as group:
+            for worker in (self._inbox, self._delivery, self._jobs):
+                group.create_task(worker.run(stop))
+            group.create_task(self._keep_house(stop))
+
+    async def tick(self) -> int:
+        """One pass over every queue, for tests; returns how much was done."""
+        return await self._inbox.tick() + await self._jobs.tick() + await self._delivery.tick()
+
+    async def _keep_house(self, stop: asyncio.Event) -> None:
+        """Once an hour, what has expired is forgotten."""
+        while not stop.is_set():
+            try:
+                await self._database.write(access.sweep, now=clock.now())
+            except Exception:
+                log.exception("workers.housekeeping_failed")
+            await queue.sleep_until_woken(stop, seconds=_HOUR_SECONDS, keep=True)
+
+
+WORKERS: web.AppKey[Workers] = web.AppKey("workers")
+
+
+async def prepare(app: web.Application) -> AsyncIterator[None]:
+    """The workers exist, and wait."""
+    app[WORKERS] = Workers(app)
+    yield
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """The workers run until the application stops."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(app[WORKERS].run(stop))
+    yield
+    stop.set()
+    await task
+
+
+class _Spread:
+    """A post of somebody with many local followers reaches the rest of their home timelines, 500 at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self, payload: Mapping[str, Any]) -> None:
+        await self._database.write(_spread, payload["status_id"], payload["after"])
+
+
+def _spread(tx: Connection, status_id: int, after: int) -> None:
+    status = statuses.by_id(tx, status_id)
+    if status is not None and status.deleted_at is None:
+        timelines.spread(tx, status, after=after)
+
+
+def _count_deliveries(outcomes: Mapping[str, int]) -> None:
+    for outcome, count in outcomes.items():
+        metrics.DELIVERIES.labels(outcome).inc(count)

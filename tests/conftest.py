@@ -1,0 +1,116 @@
+"""What every test may ask for: a database of either kind, real instances over real HTTP, scripted peers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import postgres
+
+from fediverse.db import Database, open_database, postgres_engine, sqlite_engine
+from fediverse.migrations import upgrade
+
+DATABASES = ("sqlite", "postgres")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--databases chooses what the tests run on."""
+    available = "sqlite,postgres" if os.environ.get("TEST_DATABASE_URL") or postgres.programs() else "sqlite"
+    parser.addoption("--databases", default=available, help="comma-separated: sqlite, postgres")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Says plainly which databases the tests run on."""
+    chosen = config.getoption("--databases").split(",")
+    words = [f"{name}: {'tested' if name in chosen else 'NOT tested'}" for name in DATABASES]
+    return "databases — " + ", ".join(words)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever needs a database runs once on each."""
+    if "database_kind" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--databases").split(",")
+        metafunc.parametrize("database_kind", [kind for kind in DATABASES if kind in chosen], scope="session")
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "fediverse.db"
+    engine = sqlite_engine(f"sqlite:///{path}", begin="BEGIN IMMEDIATE")
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_template() -> Iterator[tuple[str, str]]:
+    with postgres.server() as url:
+        name = f"template_{uuid.uuid4().hex[:8]}"
+        engine = postgres_engine(postgres.create(url, name).replace("postgresql://", "postgresql+psycopg://"))
+        upgrade(engine)
+        engine.dispose()
+        yield url, name
+        postgres.drop(url, name)
+
+
+@pytest.fixture
+def new_database(
+    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[], str]]:
+    """Makes migrated, empty databases; each call returns the URL of another."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        if database_kind == "sqlite":
+            path = tmp_path / f"{name}.db"
+            shutil.copy(request.getfixturevalue("_sqlite_template"), path)
+            return f"sqlite:///{path}"
+        server, template = request.getfixturevalue("_postgres_template")
+        made.append(name)
+        return postgres.create(server, name, template=template)
+
+    yield make
+    if made:
+        server, _ = request.getfixturevalue("_postgres_template")
+        for name in made:
+            postgres.drop(server, name)
+
+
+@pytest.fixture
+async def database(new_database: Callable[[], str]) -> AsyncIterator[Database]:
+    """An open, migrated, empty database."""
+    url = new_database()
+    opened = open_database(url.replace("postgresql://", "postgresql+psycopg://"))
+    yield opened
+    await opened.close()
+
+
+MakeInstance = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def make_instance(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[MakeInstance]:
+    """Starts instances of this server on loopback ports: ``await make_instance(base_url=…, …settings)``."""
+    from tests.support.instance import running
+
+    async with AsyncExitStack() as stack:
+
+        async def make(**settings: Any) -> Any:
+            folder = tmp_path / f"instance-{uuid.uuid4().hex[:8]}"
+            folder.mkdir()
+            return await stack.enter_async_context(running(new_database(), folder, **settings))
+
+        yield make
+
+
+@pytest.fixture
+async def instance(make_instance: MakeInstance) -> Any:
+    """One running instance without accounts. Workers run when a test says ``await instance.tick()``."""
+    return await make_instance()
