@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _PREFIXES: Final = ("/api/", "/.well-known/", "/nodeinfo/")
-_PATHS: Final = frozenset({"/oauth/token", "/oauth/revoke"})
+_PATHS: Final = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/userinfo"})
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",

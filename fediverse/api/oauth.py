@@ -110,6 +110,12 @@ async def metadata(request: web.Request) -> web.Response:
     return respond.json(shape, headers={"Cache-Control": "public, max-age=3600"})
 
 
+@routes.get("/oauth/userinfo")
+async def userinfo(request: web.Request) -> web.Response:
+    """Who is signed in, for applications that know OpenID Connect."""
+    return await respond.read(request, lambda tx, call: entities.userinfo(call.actor(tx), call.site), scope="profile")
+
+
 def _client(request: web.Request, sent: Params) -> tuple[str, str]:
     """The client's id and secret, from the Authorization header or the body (RFC 6749 §2.3.1)."""
     header = request.headers.get("Authorization", "")

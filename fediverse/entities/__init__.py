@@ -13,7 +13,7 @@ from fediverse.entities.accounts import (
 )
 from fediverse.entities.instance import InstanceFacts, instance_rules, instance_v1, instance_v2
 from fediverse.entities.notifications import NotificationView, marker, notification
-from fediverse.entities.oauth import application, credential_application, server_metadata, token
+from fediverse.entities.oauth import application, credential_application, server_metadata, token, userinfo
 from fediverse.entities.statuses import (
     VISIBILITIES,
     StatusView,
@@ -52,5 +52,6 @@ __all__ = [
     "status_source",
     "tag",
     "token",
+    "userinfo",
     "visibility_name",
 ]

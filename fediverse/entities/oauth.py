@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from fediverse.site import Site
 from fediverse.urls import Urls
 
 
@@ -44,6 +45,19 @@ def token(access_token: str, *, scopes: str, created_at: int) -> dict[str, Any]:
     }
 
 
+def userinfo(actor: Row[Any], site: Site) -> dict[str, Any]:
+    """Who signed in, in the claims of OpenID Connect that Mastodon gives."""
+    urls = site.urls
+    return {
+        "iss": f"{urls.base_url}/",
+        "sub": urls.actor(actor.username),
+        "name": actor.name,
+        "preferred_username": actor.username,
+        "profile": urls.profile(actor.username),
+        "picture": site.avatar_url(actor),
+    }
+
+
 def server_metadata(urls: Urls, scopes: Sequence[str]) -> dict[str, Any]:
     """The authorization server's metadata (RFC 8414 §2)."""
     base = urls.base_url
@@ -52,6 +66,8 @@ def server_metadata(urls: Urls, scopes: Sequence[str]) -> dict[str, Any]:
         "authorization_endpoint": f"{base}/oauth/authorize",
         "token_endpoint": f"{base}/oauth/token",
         "revocation_endpoint": f"{base}/oauth/revoke",
+        "userinfo_endpoint": f"{base}/oauth/userinfo",
+        "service_documentation": "https://docs.joinmastodon.org/",
         "app_registration_endpoint": f"{base}/api/v1/apps",
         "scopes_supported": list(scopes),
         "response_types_supported": ["code"],
