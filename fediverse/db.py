@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -55,6 +56,22 @@ def insert(tx: Connection, table: Table) -> postgresql.Insert:
     if tx.dialect.name == "sqlite":
         return cast(postgresql.Insert, sqlite.insert(table))
     return postgresql.insert(table)
+
+
+@contextmanager
+def savepoint(tx: Connection) -> Iterator[None]:
+    """What happens inside is undone, and its messages are dropped, when it raises; the transaction goes on."""
+    messages = tx.info.setdefault(_AFTER_COMMIT, [])
+    kept = len(messages)
+    tx.exec_driver_sql("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        tx.exec_driver_sql("ROLLBACK TO part")
+        tx.exec_driver_sql("RELEASE part")
+        del messages[kept:]
+        raise
+    tx.exec_driver_sql("RELEASE part")
 
 
 class Database:

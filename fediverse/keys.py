@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from fediverse.actors.discovery import Discovery
+    from fediverse.actors.signers import Signers
     from fediverse.actors.signing import Keyring
     from fediverse.db import Database
     from fediverse.events import Hub
+    from fediverse.inbox.receive import Receiver
     from fediverse.media import PictureStore
     from fediverse.remote import Remote
     from fediverse.settings import Settings
@@ -37,6 +39,10 @@ DISCOVERY: web.AppKey[Discovery] = web.AppKey("discovery")
 KEYRING: web.AppKey[Keyring] = web.AppKey("keyring")
 #: Where uploaded pictures are kept.
 PICTURES: web.AppKey[PictureStore] = web.AppKey("pictures")
+#: Takes in what other servers send.
+RECEIVER: web.AppKey[Receiver] = web.AppKey("receiver")
+#: Verifies who signed a request.
+SIGNERS: web.AppKey[Signers] = web.AppKey("signers")
 #: What entities and pages need to know of this instance.
 SITE: web.AppKey[Site] = web.AppKey("site")
 #: The pages' templates.

@@ -1,7 +1,7 @@
 """An account that is gone for good: what it wrote and did is wiped, its id and name are kept as markers.
 
 Everything goes by a fixed number of statements, whatever the account's size. This is the one place outside of their
-owners where rows of follows, statuses and timelines are removed: an actor's end touches all of them at once.
+owners where rows of statuses and timelines are wiped: an actor's end touches all of them at once.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, or_, select, update
 
+from fediverse.actors import relations
 from fediverse.clock import Instant
-from fediverse.tables.actors import actor_keys, actors, blocks, follows, mutes
+from fediverse.tables.actors import actor_keys, actors
 from fediverse.tables.statuses import (
     bookmarks,
     favourites,
@@ -59,7 +60,7 @@ def mark_gone(tx: Connection, actor_id: int, now: Instant) -> None:
     Of its posts tombstones stay, so that nothing of it comes back. A local actor's keys stay too, since its Delete is
     still to be signed; a remote actor's go.
     """
-    _leave_relations(tx, actor_id)
+    relations.end_all(tx, actor_id)
     _take_back_reactions(tx, actor_id)
     _wipe_statuses(tx, actor_id, now=now)
     tx.execute(delete(home_entries).where(home_entries.c.actor_id == actor_id))
@@ -74,16 +75,6 @@ def mark_gone(tx: Connection, actor_id: int, now: Instant) -> None:
         .where(actors.c.id == actor_id)
         .values(**_WIPED_PROFILE, deleted_at=now, version=actors.c.version + 1)
     )
-
-
-def _leave_relations(tx: Connection, actor_id: int) -> None:
-    followed = select(follows.c.followee_id).where(follows.c.follower_id == actor_id, follows.c.accepted)
-    following = select(follows.c.follower_id).where(follows.c.followee_id == actor_id, follows.c.accepted)
-    tx.execute(update(actors).where(actors.c.id.in_(followed)).values(followers_count=actors.c.followers_count - 1))
-    tx.execute(update(actors).where(actors.c.id.in_(following)).values(following_count=actors.c.following_count - 1))
-    tx.execute(delete(follows).where(or_(follows.c.follower_id == actor_id, follows.c.followee_id == actor_id)))
-    for table in (blocks, mutes):
-        tx.execute(delete(table).where(or_(table.c.actor_id == actor_id, table.c.target_id == actor_id)))
 
 
 def _take_back_reactions(tx: Connection, actor_id: int) -> None:

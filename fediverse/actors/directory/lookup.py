@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, select
 
+from fediverse.documents import normalise_uri
 from fediverse.errors import BadRequest
-from fediverse.remote import RemoteError, target
 from fediverse.tables.actors import INSTANCE_ACTOR_ID, actors
 from fediverse.text import fold_host
 from fediverse.urls import Urls
@@ -19,11 +19,7 @@ def canonical(uri: str) -> str:
 
     The rest stays exactly as written, since ids are compared exactly. What is no http(s) URL stays as it is.
     """
-    try:
-        found = target(uri)
-    except RemoteError:
-        return uri
-    return f"{found.url}#{found.fragment}" if found.fragment else found.url
+    return normalise_uri(uri)
 
 
 def by_id(tx: Connection, actor_id: int) -> Row[Any] | None:

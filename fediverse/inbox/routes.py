@@ -1,0 +1,47 @@
+"""The inboxes: one for everybody here, one for each account."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aiohttp import web
+
+from fediverse import keys
+from fediverse.errors import TooLarge
+from fediverse.inbox.receive import Posted
+
+routes = web.RouteTableDef()
+
+_TOO_LARGE = "An activity may have 1 MiB at most."
+
+
+@routes.post("/inbox")
+@routes.post("/users/{name:[A-Za-z0-9_]+}/inbox")
+async def inbox(request: web.Request) -> web.Response:
+    """Store an activity that another server sends: 202 once that is durable (ActivityPub §5.2)."""
+    await request.app[keys.RECEIVER].receive(
+        Posted(
+            path=request.raw_path,
+            headers=list(request.headers.items()),
+            content_type=request.headers.get("Content-Type", ""),
+            content_encoding=request.headers.get("Content-Encoding", ""),
+            read=partial(read_body, request),
+            recipient=request.match_info.get("name", ""),
+        )
+    )
+    return web.Response(status=202)
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The request's body. Raises TooLarge as soon as it is clear that it has more than ``limit`` bytes."""
+    announced = request.content_length
+    if announced is not None and announced > limit:
+        raise TooLarge(_TOO_LARGE)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(_TOO_LARGE)
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
