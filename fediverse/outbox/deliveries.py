@@ -10,7 +10,7 @@ Activities about one thing reach a host in order: a row waits while an older one
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -32,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 
-from fediverse import ids, queue
+from fediverse import ids, moderation, queue
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.outbox.hosts import HostState
@@ -40,7 +40,8 @@ from fediverse.outbox.retry import PRIVATE_LIFETIME
 from fediverse.tables.outbox import activities, deliveries, hosts
 
 PER_HOST = 16
-HOSTS_PER_TURN = 1000
+HOSTS_PER_STATEMENT = 64
+HOSTS_PER_CLAIM = 1024
 DEAD_KEPT: Instant = 30 * DAY
 UNREACHABLE = "unreachable: "
 _HOUSEKEEPING = 1000
@@ -81,9 +82,9 @@ class Postponed:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
-    """What a claim brought: rows by host, and where the next one goes on. ``more`` says that there are hosts left."""
+    """What a claim brought, and the host where the next one goes on. ``more``: there may be hosts after that one."""
 
     rows: list[Claimed]
     states: dict[str, HostState]
@@ -122,35 +123,56 @@ def claim(
     busy: Collection[str],
     allowed: Callable[[str, HostState], int],
 ) -> Found:
-    """At most about ``room`` due rows are leased to the caller, a few of each host, from the one after ``cursor`` on.
+    """At most ``room`` due rows are leased to the caller, a few of each host, from the one after ``cursor`` on.
 
-    ``busy`` hosts are passed over; ``allowed`` says how many rows of a host the caller takes.
+    ``busy`` hosts are passed over; ``allowed`` says how many rows of a host the caller takes. Rows of hosts that are
+    blocked by now are dropped.
     """
-    candidates = tx.execute(
-        _candidates(tx.dialect.name),
-        {"after": cursor, "now": now, "busy": list(busy) or [""], "limit": room},
-    ).all()
-    rows: list[Claimed] = []
-    states: dict[str, HostState] = {}
-    taken: dict[str, int] = {}
-    last = cursor
-    for candidate in candidates:
-        host = last = candidate.host
-        if candidate.id is None:  # nothing due there
-            continue
-        if host not in states:
-            states[host] = _state(candidate)
-            taken[host] = allowed(host, states[host])
-        if taken[host] > 0:
-            taken[host] -= 1
-            rows.append(_claimed(candidate))
+    found = Found([], {}, cursor, more=True)
+    visited = 0
+    while found.more and len(found.rows) < room and visited < HOSTS_PER_CLAIM:
+        _claim_some(tx, found, now=now, room=room, busy=busy, allowed=allowed)
+        visited += HOSTS_PER_STATEMENT
+    refused = moderation.blocked_among(tx, found.states)
+    for host in refused:
+        drop_host(tx, host)
+    rows = [row for row in found.rows if row.host not in refused] if refused else found.rows
     if rows:
         tx.execute(
             update(deliveries)
             .where(deliveries.c.id.in_([row.id for row in rows]))
             .values(leased_until=now + queue.LEASE, attempts=deliveries.c.attempts + 1)
         )
-    return Found(rows, states, last, more=bool(candidates))
+    return replace(found, rows=rows)
+
+
+def _claim_some(
+    tx: Connection,
+    found: Found,
+    *,
+    now: Instant,
+    room: int,
+    busy: Collection[str],
+    allowed: Callable[[str, HostState], int],
+) -> None:
+    """``found`` has what the next few hosts give."""
+    candidates = tx.execute(
+        _candidates(tx.dialect.name),
+        {"after": found.cursor, "now": now, "busy": list(busy) or [""], "limit": room - len(found.rows)},
+    ).all()
+    found.more = bool(candidates)
+    left = 0
+    for candidate in candidates:
+        host = candidate.host
+        if host != found.cursor:
+            found.cursor = host
+            left = 0
+            if candidate.id is not None:  # something is due there
+                found.states[host] = _state(candidate)
+                left = allowed(host, found.states[host])
+        if left > 0:
+            left -= 1
+            found.rows.append(_claimed(candidate))
 
 
 def documents(tx: Connection, activity_ids: Iterable[int]) -> dict[int, Row[Any]]:
@@ -267,6 +289,7 @@ def _candidates(dialect: str) -> Select[Any]:
         select(visited.c.host, *columns, *state)
         .select_from(found)
         .where(visited.c.host.is_not(None))
+        .order_by(visited.c.n)
         .limit(bindparam("limit", type_=Integer))
     )
 
@@ -303,5 +326,5 @@ def _visited() -> CTE:
         select(func.min(step.c.host)).where(~step.c.dead, step.c.host > visited.c.host).correlate(visited)
     ).scalar_subquery()
     return visited.union_all(
-        select(following, visited.c.n + 1).where(visited.c.host.is_not(None), visited.c.n < HOSTS_PER_TURN)
+        select(following, visited.c.n + 1).where(visited.c.host.is_not(None), visited.c.n < HOSTS_PER_STATEMENT)
     )
