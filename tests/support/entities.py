@@ -32,9 +32,11 @@ def problems(entity: str, value: Any, at: str = "") -> list[str]:
     wrong: list[str] = []
     for field, required, kind in _entities()[entity]:
         place: Any = value
-        for step in field.split("."):
+        *parents, last = field.split(".")
+        for step in [*parents, last]:
             if not isinstance(place, dict) or step not in place:
-                if required and isinstance(place, dict):
+                # A parent that is missing has a line of its own, and may be optional.
+                if required and isinstance(place, dict) and step == last:
                     wrong.append(f"{at or entity}.{field}: missing")
                 break
             place = place[step]
