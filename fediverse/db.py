@@ -91,6 +91,8 @@ class Database:
             self._writer = None
         self._local = threading.local()
         self._open: list[Connection] = []
+        #: Grows with every write of this process: what was read while it stood still is still true of this process.
+        self.commits = 0
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``fn(tx, …)`` returns, read in one thread hop. On SQLite the reads see one snapshot.
@@ -111,7 +113,10 @@ class Database:
             future: asyncio.Future[T] = self._loop.create_future()
             self._writer.submit(_Job(work, future))
             return await future
-        result, messages = await self._loop.run_in_executor(self._readers, self._write, work)
+        try:
+            result, messages = await self._loop.run_in_executor(self._readers, self._write, work)
+        finally:
+            self.commits += 1
         if messages:
             self._on_commit(messages)
         return result
@@ -179,6 +184,7 @@ class Database:
         self._loop.call_soon_threadsafe(self._deliver, outcomes)
 
     def _deliver(self, outcomes: Sequence[_Outcome]) -> None:
+        self.commits += 1
         for outcome in outcomes:
             if outcome.messages:
                 self._on_commit(outcome.messages)
