@@ -9,7 +9,8 @@ from importlib.metadata import version
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import api, caller, clock, instance, keys, middleware, operation, web as pages, workers
+from fediverse import api, caller, clock, instance, keys, middleware, operation, throttle, workers
+from fediverse import web as pages
 from fediverse.actors import directory
 from fediverse.actors import routes as actor_routes
 from fediverse.actors.discovery import Discovery
@@ -33,14 +34,18 @@ def create_app(settings: Settings, *, run_workers: bool = True) -> web.Applicati
 
     ``run_workers=False`` leaves the queues to another process, or to a test that works them by hand.
     """
-    app = web.Application(
-        middlewares=[cors, middleware.observe(), middleware.only_our_hosts(settings)],
-        client_max_size=MAX_BODY,
-    )
+    outermost_first = [
+        middleware.observe(),
+        middleware.only_our_hosts(settings),
+        *api.middlewares(),
+        *throttle.throttle(settings),
+    ]
+    app = web.Application(middlewares=outermost_first, client_max_size=MAX_BODY)
     urls = settings.urls
     app[keys.SETTINGS] = settings
     app[keys.URLS] = urls
     app[keys.HUB] = Hub()
+    app[keys.LIMITER] = throttle.limiter()
     app[keys.SITE] = Site(urls, VERSION, proxy_key(settings.secret), settings.registrations)
     app[caller.TRUSTED] = caller.trusted_networks(settings)
     app.cleanup_ctx.append(_resources)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import click
 from sqlalchemy import Connection, Row
@@ -53,7 +53,7 @@ def _create(
     made: LocalKeys,
 ) -> str | None:
     now = clock.now()
-    kind = "Service" if bot else "Person"
+    kind: Literal["Person", "Service"] = "Service" if bot else "Person"
     actor = directory.create_local(tx, username=name, kind=kind, keys=made, secret=settings.secret, now=now)
     person = people.create_person(tx, email=email, password_hash=hashed, role=role, now=now)
     people.join(tx, person.id, actor.id, now=now)

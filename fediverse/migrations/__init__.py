@@ -16,7 +16,8 @@ def revision(tx: Connection) -> str | None:
     """The revision of this database; None before its first migration."""
     if not inspect(tx).has_table("alembic_version"):
         return None
-    return tx.scalar(text("SELECT version_num FROM alembic_version"))
+    found: str | None = tx.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def upgrade(engine: Engine) -> bool:
