@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.peers import scripted
 from tests.support import postgres
 
 from fediverse.db import Database, open_database, postgres_engine, sqlite_engine
@@ -114,3 +115,17 @@ async def make_instance(new_database: Callable[[], str], tmp_path: Path) -> Asyn
 async def instance(make_instance: MakeInstance) -> Any:
     """One running instance without accounts. Workers run when a test says ``await instance.tick()``."""
     return await make_instance()
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[scripted.Server]:
+    """A remote server that does what a test tells it to."""
+    async with scripted.serving() as server:
+        yield server
+
+
+@pytest.fixture
+async def other_peer() -> AsyncIterator[scripted.Server]:
+    """A second one: another origin."""
+    async with scripted.serving() as server:
+        yield server

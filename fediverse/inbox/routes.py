@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from functools import partial
 
 from aiohttp import web
 
 from fediverse import keys
+from fediverse.actors.signers import Signers
 from fediverse.errors import TooLarge
-from fediverse.inbox.receive import Posted
+from fediverse.inbox.receive import Posted, Receiver
 
 routes = web.RouteTableDef()
 
 _TOO_LARGE = "An activity may have 1 MiB at most."
+
+
+def add_routes(app: web.Application) -> None:
+    """The application has inboxes, and the means to tell who signed."""
+    app.add_routes(routes)
+    app.cleanup_ctx.append(_means)
+
+
+async def _means(app: web.Application) -> AsyncIterator[None]:
+    database, urls = app[keys.DATABASE], app[keys.URLS]
+    app[keys.SIGNERS] = signers = Signers(database, app[keys.DISCOVERY], urls)
+    app[keys.RECEIVER] = Receiver(database, signers, urls)
+    yield
 
 
 @routes.post("/inbox")

@@ -62,6 +62,8 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until ``stop`` is set; then what is under way is finished and the rest given back."""
+        if self._database.is_sqlite:  # whoever held a lease there has died
+            await self._database.write(store.drop_leases)
         keeper = asyncio.create_task(self._keep_up())
         try:
             while not stop.is_set():
