@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select
 
 from fediverse.tables.actors import INSTANCE_ACTOR_ID, actors, follows
+from fediverse.urls import Urls
 
 
 def accounts(
-    tx: Connection, words: str, *, limit: int, offset: int = 0, followed_by: int | None = None
+    tx: Connection, urls: Urls, words: str, *, limit: int, offset: int = 0, followed_by: int | None = None
 ) -> Sequence[Row[Any]]:
     """The accounts whose handle begins with ``words``, or whose name holds them; best first.
 
@@ -24,7 +25,10 @@ def accounts(
     exact = actors.c.username_folded == username
     matches: ColumnElement[bool] = actors.c.username_folded.startswith(username, autoescape=True)
     if at:
-        matches = and_(exact, actors.c.host.startswith(host, autoescape=True))
+        there: ColumnElement[bool] = actors.c.host.startswith(host, autoescape=True)
+        if urls.domain.startswith(host):
+            there = or_(there, actors.c.host == "")
+        matches = and_(exact, there)
     else:
         matches = or_(matches, func.lower(actors.c.name).contains(username, autoescape=True))
     statement = select(actors).where(

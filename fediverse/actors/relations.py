@@ -111,7 +111,8 @@ def accept_follow(tx: Connection, urls: Urls, followee: Row[Any], follower: Row[
 
 def reject_follow(tx: Connection, urls: Urls, followee: Row[Any], follower: Row[Any], *, now: Instant) -> None:
     """The request is refused, and the follower's server is told. Raises NotFound without a request."""
-    if not _refuse(tx, urls, followee, follower, now=now):
+    asking = tx.scalar(select(follows.c.id).where(_between(follower.id, followee.id), ~follows.c.accepted))
+    if asking is None or not _refuse(tx, urls, followee, follower, now=now):
         raise NotFound("There is no such follow request.")
 
 

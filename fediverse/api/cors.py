@@ -19,7 +19,9 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
     "Access-Control-Max-Age": "86400",
 }
-_EXPOSED: Final = "Link, Retry-After, WWW-Authenticate, X-Request-Id"
+_EXPOSED: Final = (
+    "Link, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id"
+)
 
 
 def is_open(path: str) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from fediverse.errors import BadRequest, UnsupportedType
 from fediverse.ids import MAX_ID
@@ -216,7 +217,7 @@ def _form(raw: str) -> dict[str, Any]:
 async def _multipart(request: web.Request) -> dict[str, Any]:
     try:
         form = await request.post()
-    except (ValueError, AssertionError, RuntimeError, LookupError):
+    except (ValueError, AssertionError, RuntimeError, LookupError, HttpProcessingError):
         raise BadRequest("The multipart form cannot be read.") from None
     if len(form) > _MAX_FIELDS:
         raise BadRequest("The form has too many fields.")

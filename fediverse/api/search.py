@@ -61,7 +61,7 @@ async def find(request: web.Request) -> web.Response:
             return found
         if "accounts" in types and not words.startswith("#"):
             followed_by = call.viewer_id if following else None
-            rows = list(search.accounts(tx, words, limit=limit, offset=offset, followed_by=followed_by))
+            rows = list(search.accounts(tx, call.urls, words, limit=limit, offset=offset, followed_by=followed_by))
             resolved = fetched[0]
             if resolved is not None and all(row.id != resolved.id for row in rows):
                 rows = [resolved, *rows][:limit]

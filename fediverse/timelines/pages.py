@@ -130,7 +130,8 @@ def mentioning(tx: Connection, actor_id: int, page: Page, *, now: Instant) -> li
 
 
 def _tagged(status: FromClause, tag_id: int) -> ColumnElement[bool]:
-    return exists().where(status_tags.c.tag_id == tag_id, status_tags.c.status_id == status.c.id)
+    other = status_tags.alias()  # a name of its own: the statement around it may read status_tags too
+    return exists().where(other.c.tag_id == tag_id, other.c.status_id == status.c.id)
 
 
 def _browse(
