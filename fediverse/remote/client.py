@@ -1,0 +1,165 @@
+"""The outgoing HTTP client: documents, handles, pictures, deliveries. Nothing else here opens a connection outwards.
+
+What JSON-LD calls a context is never fetched: no document is processed as JSON-LD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from fediverse.remote import documents, webfinger
+from fediverse.remote.addresses import AddressGuard
+from fediverse.remote.documents import Document, media_type
+from fediverse.remote.errors import Mismatch, NotActivityPub
+from fediverse.remote.names import Names, Resolver
+from fediverse.remote.transport import FETCH_SECONDS, MAX_BODY_BYTES, PostResult, Signer, Transport, within
+from fediverse.remote.urls import split_authority, target
+from fediverse.remote.webfinger import ResolvedHandle, WebFingerResult
+
+
+@dataclass(frozen=True, slots=True)
+class ByteStream:
+    """A file of another server, to be read once with ``async for``. ``content_type`` has no parameters."""
+
+    content_type: str
+    chunks: AsyncIterator[bytes]
+
+
+class Remote:
+    """Other servers, as far as this one talks to them. Made by ``Remote.open`` and closed with it."""
+
+    def __init__(self, *, guard: AddressGuard, names: Names, transport: Transport) -> None:
+        self._guard = guard
+        self._names = names
+        self._transport = transport
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, *, guard: AddressGuard, user_agent: str, ca_file: str | None = None, resolver: Resolver | None = None
+    ) -> AsyncIterator[Self]:
+        """Hand out a client that is closed afterwards, with all its connections.
+
+        ``ca_file`` has certificates that are trusted besides the system's (``ValueError`` if it cannot be read).
+        ``resolver`` takes the place of the system's name resolution.
+        """
+        names = Names(resolver)
+        try:
+            transport = Transport(guard, names, user_agent, ca_file)
+            try:
+                yield cls(guard=guard, names=names, transport=transport)
+            finally:
+                await transport.close()
+        finally:
+            await names.close()
+
+    async def get_document(self, url: str, *, sign: Signer | None) -> Document:
+        """Return the ActivityPub document at the URL, whose id is the URL that it was finally fetched from.
+
+        A document with another id is fetched once more from there, and must then match exactly. Raises ``Refused``,
+        ``Unreachable``, ``Answered``, ``NotActivityPub``, ``TooBig`` or ``Mismatch``.
+        """
+        asked = target(url)
+        async with within(FETCH_SECONDS, asked):
+            found = await self._get_document_once(url, sign)
+            if isinstance(found, Document):
+                return found
+            own = target(found)
+            found = await self._get_document_once(found, sign)
+        if not isinstance(found, Document) or found.url_final != own.url:
+            raise Mismatch(f"The document from {asked.host} says that it is another one, and that one does not agree.")
+        return found
+
+    async def _get_document_once(self, url: str, sign: Signer | None) -> Document | str:
+        async with self._transport.get(url, accept=documents.ACCEPT, sign=sign) as answer:
+            if not documents.is_activity_type(answer.content_type):
+                # Known before a byte of the body is read.
+                raise NotActivityPub(f"{answer.here.host} answered with something that is not ActivityPub.")
+            body = await answer.read(MAX_BODY_BYTES)
+            return documents.read_document(target(url), answer.here, body)
+
+    async def get_json(
+        self, url: str, *, accept: str = "application/json", sign: Signer | None = None
+    ) -> dict[str, Any]:
+        """Return the JSON object at the URL, whatever its content type. It proves nothing about who wrote it."""
+        body = await self._get_body(url, accept, sign)
+        try:
+            return documents.parse_object(body)
+        except ValueError as error:
+            raise NotActivityPub(f"The answer of {target(url).host} cannot be read: {error}") from error
+
+    async def _get_body(self, url: str, accept: str, sign: Signer | None = None) -> bytes:
+        async with (
+            within(FETCH_SECONDS, target(url)),
+            self._transport.get(url, accept=accept, sign=sign) as answer,
+        ):
+            return await answer.read(MAX_BODY_BYTES)
+
+    async def get_bytes(
+        self, url: str, *, max_bytes: int, accept: str, types: Collection[str], sign: Signer | None = None
+    ) -> tuple[str, bytes]:
+        """Return (content type, content) of a file of one of the ``types`` (lower case, no parameters)."""
+        async with self.stream_bytes(url, max_bytes=max_bytes, accept=accept, types=types, sign=sign) as stream:
+            return stream.content_type, b"".join([chunk async for chunk in stream.chunks])
+
+    @asynccontextmanager
+    async def stream_bytes(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        accept: str,
+        types: Collection[str],
+        sign: Signer | None = None,
+        seconds: float = FETCH_SECONDS,
+    ) -> AsyncIterator[ByteStream]:
+        """Hand out a file of one of the ``types`` while it arrives, within ``seconds`` in all.
+
+        Reading raises ``TooBig`` beyond ``max_bytes`` (counted after decompression); another type raises
+        ``NotActivityPub`` before anything is read.
+        """
+        async with (
+            within(seconds, target(url)),
+            self._transport.get(url, accept=accept, sign=sign) as answer,
+        ):
+            kind, _ = media_type(answer.content_type)
+            if kind not in types:
+                raise NotActivityPub(f"{answer.here.host} answered with a type of file that is not taken here.")
+            yield ByteStream(kind, answer.chunks(max_bytes))
+
+    async def scheme_for(self, host: str) -> str:
+        """Return "http" if every address of ``host`` (or ``host:port``) is allow-listed, else "https".
+
+        For what is asked of a domain rather than of a URL: WebFinger, host-meta, NodeInfo.
+        """
+        name, port, _ = split_authority(host)
+        if port == 443 or not self._guard.has_exceptions:
+            return "https"
+        found = await self._names.addresses(name)
+        return "http" if self._guard.all_allowlisted(found, port or 80) else "https"
+
+    async def webfinger(self, user: str, host: str) -> WebFingerResult:
+        """Return what the host says about ``user@host`` (one query; host-meta leads the way where there is none)."""
+        user, host = webfinger.read_handle(f"{user}@{host}")
+        return await webfinger.look_up(
+            await self.scheme_for(host),
+            user,
+            host,
+            fetch_object=lambda url, accept: self.get_json(url, accept=accept),
+            fetch_bytes=self._get_body,
+        )
+
+    async def resolve_handle(self, user: str, host: str) -> ResolvedHandle:
+        """Return the canonical handle and the actor's id; a canonical handle elsewhere is confirmed there."""
+        return await webfinger.resolve(user, host, look_up=self.webfinger)
+
+    async def handle_of(self, preferred_username: str, actor_uri: str) -> ResolvedHandle:
+        """Return the confirmed handle of an actor that was found by its id; raise ``Mismatch`` if there is none."""
+        return await webfinger.handle_of(preferred_username, actor_uri, look_up=self.webfinger)
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResult:
+        """Send a delivery and return the answer whatever its status; raise ``Refused`` or ``Unreachable``."""
+        return await self._transport.post(url, body, headers)
