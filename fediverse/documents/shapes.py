@@ -67,7 +67,7 @@ def type_of(document: Document, known: frozenset[str] = frozenset()) -> str:
     """The object's type, of several the first that is known, else the first; "" without one."""
     value = document.get("type")
     if isinstance(value, str):
-        return _short(value)
+        return value if value in known else _short(value)
     names = [_short(entry) for entry in entries(value, 16) if isinstance(entry, str)]
     return next((name for name in names if name in known), names[0] if names else "")
 
