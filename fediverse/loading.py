@@ -5,12 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, literal, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    literal_column,
+    select,
+    union_all,
+)
 
 from fediverse.entities import NotificationView, StatusView
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins
 from fediverse.tables.statuses import statuses as statuses_table
+
+_ids = bindparam("ids", expanding=True, type_=BigInteger)
+_me = bindparam("me", type_=BigInteger)
+_ACTORS = select(actors).where(actors.c.id.in_(_ids))
+_STATUSES = select(statuses_table).where(statuses_table.c.id.in_(_ids), statuses_table.c.deleted_at.is_(None))
+
+
+def _mark(name: str, found: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[Any, Any]:
+    return select(literal_column(f"'{name}'").label("mark"), found.label("id")).where(*conditions)
+
+
+_conversations = bindparam("conversations", expanding=True, type_=BigInteger)
+# What the viewer did with the statuses of a page, in one query.
+_MARKS = union_all(
+    *(
+        _mark(name, table.c.status_id, table.c.actor_id == _me, table.c.status_id.in_(_ids))
+        for name, table in (("favourite", favourites), ("bookmark", bookmarks), ("pin", pins))
+    ),
+    _mark(
+        "boost", statuses_table.c.boost_of_id, statuses_table.c.boost_of_id.in_(_ids), statuses_table.c.author_id == _me
+    ),
+    _mark(
+        "mute",
+        conversation_mutes.c.conversation_id,
+        conversation_mutes.c.actor_id == _me,
+        conversation_mutes.c.conversation_id.in_(_conversations),
+    ),
+)
 
 
 def accounts(tx: Connection, actor_ids: Iterable[int]) -> dict[int, Row[Any]]:
@@ -18,7 +56,7 @@ def accounts(tx: Connection, actor_ids: Iterable[int]) -> dict[int, Row[Any]]:
     wanted = set(actor_ids)
     if not wanted:
         return {}
-    return {row.id: row for row in tx.execute(select(actors).where(actors.c.id.in_(wanted)))}
+    return {row.id: row for row in tx.execute(_ACTORS, {"ids": list(wanted)})}
 
 
 def in_order(tx: Connection, actor_ids: Sequence[int]) -> list[Row[Any]]:
@@ -37,14 +75,7 @@ def statuses(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) ->
     boosted_ids = {row.boost_of_id for row in rows if row.boost_of_id is not None}
     boosted: dict[int, Row[Any]] = {}
     if boosted_ids:
-        boosted = {
-            row.id: row
-            for row in tx.execute(
-                select(statuses_table).where(
-                    statuses_table.c.id.in_(boosted_ids), statuses_table.c.deleted_at.is_(None)
-                )
-            )
-        }
+        boosted = {row.id: row for row in tx.execute(_STATUSES, {"ids": list(boosted_ids)})}
     authors = accounts(tx, {row.author_id for row in rows} | {row.author_id for row in boosted.values()})
     marks = _marks(tx, [*rows, *boosted.values()], viewer_id)
     views = []
@@ -70,9 +101,7 @@ def notifications(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int) -> l
     about = {row.status_id for row in rows if row.status_id}
     found: dict[int, StatusView] = {}
     if about:
-        status_rows = tx.execute(
-            select(statuses_table).where(statuses_table.c.id.in_(about), statuses_table.c.deleted_at.is_(None))
-        ).all()
+        status_rows = tx.execute(_STATUSES, {"ids": list(about)}).all()
         found = {view.status.id: view for view in statuses(tx, status_rows, viewer_id)}
     senders = accounts(tx, {row.from_actor_id for row in rows})
     return [
@@ -90,25 +119,12 @@ def _marks(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) -> _
     marks: _Marks = {"favourite": set(), "bookmark": set(), "pin": set(), "boost": set(), "mute": set()}
     if viewer_id is None:
         return marks
-    ids = {row.id for row in rows}
-    conversations = {row.conversation_id for row in rows}
-    queries = [
-        select(literal(name).label("mark"), table.c.status_id).where(
-            table.c.actor_id == viewer_id, table.c.status_id.in_(ids)
-        )
-        for name, table in (("favourite", favourites), ("bookmark", bookmarks), ("pin", pins))
-    ]
-    queries.append(
-        select(literal("boost").label("mark"), statuses_table.c.boost_of_id.label("status_id")).where(
-            statuses_table.c.boost_of_id.in_(ids), statuses_table.c.author_id == viewer_id
-        )
-    )
-    queries.append(
-        select(literal("mute").label("mark"), conversation_mutes.c.conversation_id.label("status_id")).where(
-            conversation_mutes.c.actor_id == viewer_id, conversation_mutes.c.conversation_id.in_(conversations)
-        )
-    )
-    for mark, status_id in tx.execute(union_all(*queries)):
+    values = {
+        "me": viewer_id,
+        "ids": list({row.id for row in rows}),
+        "conversations": list({row.conversation_id for row in rows}),
+    }
+    for mark, status_id in tx.execute(_MARKS, values):
         marks[mark].add(status_id)
     return marks
 

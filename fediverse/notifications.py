@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.dialects import postgresql
 
 from fediverse import ids
 from fediverse.clock import Instant
-from fediverse.db import insert
-from fediverse.paging import Page
+from fediverse.db import Prepared, insert
+from fediverse.paging import Page, Shape
 from fediverse.tables.actors import actors, blocks, follows, mutes
 from fediverse.tables.statuses import conversation_mutes, statuses
 from fediverse.tables.timelines import markers
@@ -32,50 +49,67 @@ def notify(
 
     A limited actor reaches only those who follow it.
     """
-    wanted = [recipient for recipient in recipient_ids if recipient != by.id]
-    if not wanted or by.suspended_at is not None:
+    if by.suspended_at is not None:
         return
-    told = tx.scalars(select(actors.c.id).where(actors.c.id.in_(wanted), _welcome(by, status, now))).all()
-    if told:
-        tx.execute(
-            insert(tx, table).on_conflict_do_nothing(),
-            [
-                {
-                    "id": ids.new_id(),
-                    "actor_id": recipient,
-                    "kind": kind,
-                    "from_actor_id": by.id,
-                    "status_id": status.id if status is not None else 0,
-                    "created_at": now,
-                }
-                for recipient in told
-            ],
-        )
+    rows = [
+        {
+            "id": ids.new_id(),
+            "recipient": recipient,
+            "kind": kind,
+            "by": by.id,
+            "status": status.id if status is not None else 0,
+            "conversation": status.conversation_id if status is not None else 0,
+            "now": now,
+        }
+        for recipient in recipient_ids
+        if recipient != by.id
+    ]
+    if rows:
+        tx.execute((_TELL if by.limited_at is None else _TELL_FOLLOWER)(tx), rows)
 
 
-def _welcome(by: Row[Any], status: Row[Any] | None, now: Instant) -> ColumnElement[bool]:
-    """The condition on the recipient (a row of ``actors``)."""
+def _big(name: str) -> BindParameter[int]:
+    return bindparam(name, type_=BigInteger)
+
+
+def _tell(*further: ColumnElement[bool]) -> Prepared[postgresql.Insert]:
+    """Tells the recipient, where the recipient welcomes it."""
     recipient = actors.c.id
-    blocked = exists().where(blocks.c.actor_id == recipient, blocks.c.target_id == by.id)
+    blocked = exists().where(blocks.c.actor_id == recipient, blocks.c.target_id == _big("by"))
     muted = exists().where(
         mutes.c.actor_id == recipient,
-        mutes.c.target_id == by.id,
+        mutes.c.target_id == _big("by"),
         mutes.c.notifications,
-        or_(mutes.c.expires_at.is_(None), mutes.c.expires_at > now),
+        or_(mutes.c.expires_at.is_(None), mutes.c.expires_at > _big("now")),
     )
-    conditions = [actors.c.host == "", actors.c.deleted_at.is_(None), ~blocked, ~muted]
-    if status is not None:
-        conditions.append(
-            ~exists().where(
-                conversation_mutes.c.actor_id == recipient,
-                conversation_mutes.c.conversation_id == status.conversation_id,
-            )
-        )
-    if by.limited_at is not None:
-        conditions.append(
-            exists().where(follows.c.follower_id == recipient, follows.c.followee_id == by.id, follows.c.accepted)
-        )
-    return and_(*conditions)
+    conversation_muted = exists().where(
+        conversation_mutes.c.actor_id == recipient, conversation_mutes.c.conversation_id == _big("conversation")
+    )
+    row = select(
+        cast(_big("id"), BigInteger),
+        recipient,
+        cast(bindparam("kind", type_=Text), Text),
+        cast(_big("by"), BigInteger),
+        cast(_big("status"), BigInteger),
+        cast(_big("now"), BigInteger),
+    ).where(
+        recipient == _big("recipient"),
+        actors.c.host == "",
+        actors.c.deleted_at.is_(None),
+        ~blocked,
+        ~muted,
+        ~conversation_muted,
+        *further,
+    )
+    columns = ["id", "actor_id", "kind", "from_actor_id", "status_id", "created_at"]
+    return Prepared(lambda insert: insert(table).from_select(columns, row).on_conflict_do_nothing())
+
+
+_TELL = _tell()
+# Of limited actors only those hear who follow them.
+_TELL_FOLLOWER = _tell(
+    exists().where(follows.c.follower_id == actors.c.id, follows.c.followee_id == _big("by"), follows.c.accepted)
+)
 
 
 def notify_subscribers(tx: Connection, status: Row[Any], *, author: Row[Any], now: Instant) -> None:
@@ -122,14 +156,22 @@ def page(
     from_id: int | None = None,
 ) -> list[Row[Any]]:
     """A page of what the actor was told, newest first."""
-    statement = select(table).where(table.c.actor_id == actor_id, _sender_shows())
-    if kinds:
-        statement = statement.where(table.c.kind.in_(kinds))
-    if exclude:
-        statement = statement.where(table.c.kind.not_in(exclude))
-    if from_id is not None:
-        statement = statement.where(table.c.from_actor_id == from_id)
-    return page.newest_first(tx.execute(page.select(statement, table.c.id)).all())
+    conditions = (bool(kinds), bool(exclude), from_id is not None)
+    values = {"me": actor_id, "kinds": list(kinds), "exclude": list(exclude), "from_id": from_id, **page.parameters}
+    return page.newest_first(tx.execute(_page(conditions, page.shape), values).all())
+
+
+@cache
+def _page(conditions: tuple[bool, bool, bool], shape: Shape) -> Select[Any]:
+    by_kind, without_kind, by_sender = conditions
+    statement = select(table).where(table.c.actor_id == _big("me"), _sender_shows())
+    if by_kind:
+        statement = statement.where(table.c.kind.in_(bindparam("kinds", expanding=True)))
+    if without_kind:
+        statement = statement.where(table.c.kind.not_in(bindparam("exclude", expanding=True)))
+    if by_sender:
+        statement = statement.where(table.c.from_actor_id == _big("from_id"))
+    return Page.bounded(statement, table.c.id, shape)
 
 
 def get(tx: Connection, actor_id: int, notification_id: int) -> Row[Any] | None:

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Select[Any])
+
+# (max_id is given, since_id is given, min_id is given)
+Shape = tuple[bool, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +30,33 @@ class Page:
         return self.min_id is not None
 
     def select(self, statement: S, column: ColumnElement[int]) -> S:
-        """The statement narrowed to this page of ``column``."""
-        if self.max_id is not None:
-            statement = statement.where(column < self.max_id)
-        if self.min_id is not None:
-            return statement.where(column > self.min_id).order_by(column.asc()).limit(self.limit)
-        if self.since_id is not None:
-            statement = statement.where(column > self.since_id)
-        return statement.order_by(column.desc()).limit(self.limit)
+        """The statement narrowed to this page of ``column``, to be executed as it is."""
+        return self.bounded(statement, column, self.shape).params(**self.parameters)
+
+    @property
+    def shape(self) -> Shape:
+        """Which bounds there are, apart from where they lie: one statement serves all pages of a shape."""
+        return (self.max_id is not None, self.since_id is not None, self.min_id is not None)
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """The values of the parameters of :meth:`bounded`."""
+        bounds = {"page_max": self.max_id, "page_since": self.since_id, "page_min": self.min_id}
+        return {"page_limit": self.limit, **{name: bound for name, bound in bounds.items() if bound is not None}}
+
+    @staticmethod
+    def bounded(statement: S, column: ColumnElement[int], shape: Shape) -> S:
+        """The statement narrowed to pages of a shape, whose bounds are given when it is executed."""
+        has_max, has_since, has_min = shape
+        if has_max:
+            statement = statement.where(column < bindparam("page_max", type_=BigInteger))
+        if has_min:
+            statement = statement.where(column > bindparam("page_min", type_=BigInteger)).order_by(column.asc())
+        else:
+            if has_since:
+                statement = statement.where(column > bindparam("page_since", type_=BigInteger))
+            statement = statement.order_by(column.desc())
+        return statement.limit(bindparam("page_limit", type_=BigInteger))
 
     def newest_first(self, rows: Sequence[T]) -> list[T]:
         """The rows of :meth:`select` in the order that is shown."""

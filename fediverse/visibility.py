@@ -46,7 +46,7 @@ def visible(tx: Connection, status: Row[Any], viewer_id: int | None) -> bool:
     return bool(tx.scalar(select(statuses.c.id).where(statuses.c.id == status.id, visible_where(viewer_id))))
 
 
-def muted_by(actor_id: int, *, now: Instant) -> Select[tuple[int]]:
+def muted_by(actor_id: int | ColumnElement[int], *, now: Instant | ColumnElement[int]) -> Select[tuple[int]]:
     """The ids of those whom the actor mutes."""
     return select(mutes.c.target_id).where(
         mutes.c.actor_id == actor_id, or_(mutes.c.expires_at.is_(None), mutes.c.expires_at > now)

@@ -67,7 +67,7 @@ def boost(
             raise Invalid("This id already belongs to something else.")
         return existing
     _count(tx, actor.id, status.id, by=1)
-    timelines.surface_boost(tx, row, status=status, now=now)
+    timelines.surface_boost(tx, row)
     if author.host == "" and author.id != actor.id:
         notifications.notify(tx, [author.id], kind="reblog", by=actor, status=status, now=now)
     if row.local:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, exists, select, update
 
 from fediverse import ids, text, timelines
 from fediverse.clock import MINUTE, Instant
-from fediverse.db import insert
+from fediverse.db import Prepared
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import Forbidden, Gone, Invalid, NotFound
 from fediverse.statuses import publishing
@@ -21,6 +21,27 @@ from fediverse.urls import Urls
 
 # What is younger than this sorts by its arrival, so that clients that poll for newer posts miss none.
 _FRESH = 5 * MINUTE
+
+_INSERT = Prepared(lambda insert: insert(statuses).on_conflict_do_nothing().returning(*statuses.c))
+# Whether an id was deleted, and whether replies to it are here already, before the post itself comes.
+_BEFORE_ITS_COMING = select(
+    exists().where(tombstones.c.uri == bindparam("uri")),
+    exists().where(statuses.c.in_reply_to_uri == bindparam("uri")),
+)
+_COUNT_POST = (
+    update(actors)
+    .where(actors.c.id == bindparam("author"))
+    .values(
+        statuses_count=actors.c.statuses_count + 1,
+        last_status_at=bindparam("at"),
+        version=actors.c.version + 1,
+    )
+)
+_COUNT_REPLY = (
+    update(statuses)
+    .where(statuses.c.id == bindparam("parent"))
+    .values(replies_count=statuses.c.replies_count + 1, version=statuses.c.version + 1)
+)
 
 
 def create(
@@ -43,10 +64,13 @@ def create(
     Gone for an id that was deleted.
     """
     local = draft.uri is None
+    awaited = False
     if local:
         _check_local(author, draft, mentions)
-    elif tx.scalar(select(tombstones.c.uri).where(tombstones.c.uri == draft.uri)):
-        raise Gone("This post was deleted.")
+    else:
+        is_gone, awaited = tx.execute(_BEFORE_ITS_COMING, {"uri": draft.uri}).one()
+        if is_gone:
+            raise Gone("This post was deleted.")
     parent = _parent(tx, urls, author, draft)
     row, is_new = _insert(tx, urls, author, draft, mentions=mentions, parent=parent, now=now)
     if not is_new:
@@ -57,7 +81,7 @@ def create(
     put_tags(tx, row.id, tag_names, now=now)
     put_mentions(tx, row.id, mentions)
     _count(tx, row, parent)
-    if not local:
+    if awaited:
         _adopt(tx, row)
     if surface:
         timelines.surface(tx, row, author=author, mentioned=[m.id for m in mentions if m.host == ""], now=now)
@@ -101,12 +125,8 @@ def _insert(
     values = _values(urls, author, draft, mentions=mentions, parent=parent, now=now)
     for _attempt in range(2):  # an id made for a moment in the past may be taken
         values["id"] = _new_id(draft, now)
-        row = tx.execute(
-            insert(tx, statuses)
-            .values(**values, conversation_id=parent.conversation_id if parent is not None else values["id"])
-            .on_conflict_do_nothing()
-            .returning(*statuses.c)
-        ).first()
+        values["conversation_id"] = parent.conversation_id if parent is not None else values["id"]
+        row = tx.execute(_INSERT(tx), values).first()
         if row is not None:
             return row, True
         if draft.uri is not None:
@@ -221,21 +241,9 @@ def _addressee(draft: NoteDraft, mentions: Sequence[Row[Any]], parent: Row[Any] 
 def _count(tx: Connection, row: Row[Any], parent: Row[Any] | None) -> None:
     if row.visibility > Visibility.UNLISTED:
         return  # totals do not tell of what may not be seen
-    tx.execute(
-        update(actors)
-        .where(actors.c.id == row.author_id)
-        .values(
-            statuses_count=actors.c.statuses_count + 1,
-            last_status_at=row.created_at,
-            version=actors.c.version + 1,
-        )
-    )
+    tx.execute(_COUNT_POST, {"author": row.author_id, "at": row.created_at})
     if parent is not None:
-        tx.execute(
-            update(statuses)
-            .where(statuses.c.id == parent.id)
-            .values(replies_count=statuses.c.replies_count + 1, version=statuses.c.version + 1)
-        )
+        tx.execute(_COUNT_REPLY, {"parent": parent.id})
 
 
 def _adopt(tx: Connection, row: Row[Any]) -> None:

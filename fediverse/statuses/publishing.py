@@ -29,9 +29,7 @@ def parent_uri(tx: Connection, urls: Urls, status: Row[Any]) -> str | None:
         return str(status.in_reply_to_uri) if status.in_reply_to_uri else None
     parent = (statuses.c.id, statuses.c.uri, statuses.c.boost_of_id, actors.c.username)
     row: Any = tx.execute(
-        select(*parent)
-        .join(actors, actors.c.id == statuses.c.author_id)
-        .where(statuses.c.id == status.in_reply_to_id)
+        select(*parent).join(actors, actors.c.id == statuses.c.author_id).where(statuses.c.id == status.in_reply_to_id)
     ).first()
     return uri_of(urls, row, row) if row is not None else None
 

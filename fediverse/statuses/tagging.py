@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from fediverse import ids, text
 from fediverse.clock import Instant
-from fediverse.db import insert
+from fediverse.db import Prepared
 from fediverse.tables.statuses import mentions as mentions_table
 from fediverse.tables.statuses import status_tags, tags
+
+_ADD_MENTIONS = Prepared(lambda insert: insert(mentions_table).on_conflict_do_nothing())
+_ADD_TAGS = Prepared(lambda insert: insert(tags).on_conflict_do_nothing(index_elements=["name"]))
+_TAG = Prepared(lambda insert: insert(status_tags).on_conflict_do_nothing())
+_TAG_IDS = select(tags.c.name, tags.c.id).where(tags.c.name.in_(bindparam("names", expanding=True)))
 
 
 def put_tags(tx: Connection, status_id: int, names: Sequence[str], *, now: Instant) -> None:
@@ -26,21 +31,16 @@ def put_tags(tx: Connection, status_id: int, names: Sequence[str], *, now: Insta
         if fold not in found
     ]
     if missing:
-        tx.execute(insert(tx, tags).on_conflict_do_nothing(index_elements=["name"]), missing)
+        tx.execute(_ADD_TAGS(tx), missing)
         found = _tag_ids(tx, folded)
-    tx.execute(
-        insert(tx, status_tags).on_conflict_do_nothing(),
-        [{"tag_id": tag_id, "status_id": status_id} for tag_id in found.values()],
-    )
+    tx.execute(_TAG(tx), [{"tag_id": tag_id, "status_id": status_id} for tag_id in found.values()])
 
 
 def put_mentions(tx: Connection, status_id: int, actors: Sequence[Row[Any]]) -> None:
     """The status is found by those whom it mentions."""
     if actors:
-        tx.execute(
-            insert(tx, mentions_table).on_conflict_do_nothing(),
-            [{"actor_id": actor.id, "status_id": status_id} for actor in actors],
-        )
+        rows = [{"actor_id": actor.id, "status_id": status_id, "silent": False} for actor in actors]
+        tx.execute(_ADD_MENTIONS(tx), rows)
 
 
 def clear_tags(tx: Connection, status_id: int) -> None:
@@ -49,5 +49,4 @@ def clear_tags(tx: Connection, status_id: int) -> None:
 
 
 def _tag_ids(tx: Connection, folded: dict[str, str]) -> dict[str, int]:
-    rows = tx.execute(select(tags.c.name, tags.c.id).where(tags.c.name.in_(list(folded))))
-    return {row.name: row.id for row in rows}
+    return {row.name: row.id for row in tx.execute(_TAG_IDS, {"names": list(folded)})}

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
     Select,
     and_,
+    bindparam,
     cast,
     delete,
     exists,
-    false,
     literal,
     or_,
     select,
     true,
 )
+from sqlalchemy.dialects import postgresql
 
 from fediverse import ids, jobs, notifications
 from fediverse.clock import DAY, Instant
-from fediverse.db import insert
+from fediverse.db import Prepared, insert
 from fediverse.drafts import Visibility
-from fediverse.paging import Page
+from fediverse.paging import Page, Shape
 from fediverse.tables.actors import blocks, follows
 from fediverse.tables.statuses import statuses
 from fediverse.tables.timelines import home_entries
@@ -53,78 +56,100 @@ def surface(tx: Connection, status: Row[Any], *, author: Row[Any], mentioned: Se
         )
         _enter(tx, tx.scalars(followers).all(), status)
     else:
-        spread(tx, status, after=0)
-        if status.in_reply_to_author_id in (None, author.id):
+        has_subscribers = spread(tx, status, after=0)
+        if has_subscribers and status.in_reply_to_author_id in (None, author.id):
             notifications.notify_subscribers(tx, status, author=author, now=now)
-    notifications.notify(tx, mentioned, kind="mention", by=author, status=status, now=now)
+    if mentioned:
+        notifications.notify(tx, mentioned, kind="mention", by=author, status=status, now=now)
 
 
-def surface_boost(tx: Connection, boost: Row[Any], *, status: Row[Any], now: Instant) -> None:
+def surface_boost(tx: Connection, boost: Row[Any]) -> None:
     """The boost shows to the booster's followers here, where the post did not just show anyway."""
-    booster_is_local = boost.local
-    if booster_is_local:
+    if boost.local:
         _enter(tx, [boost.author_id], boost)
     spread(tx, boost, after=0)
 
 
-def spread(tx: Connection, status: Row[Any], *, after: int) -> None:
-    """Up to 500 local followers (by follow id, those after ``after``) have the status at home; a job does the rest."""
-    batch = (
-        select(follows.c.id)
-        .where(follows.c.followee_id == status.author_id, follows.c.follower_is_local, follows.c.accepted)
-        .where(follows.c.id > after)
-        .order_by(follows.c.id)
-        .limit(DIRECTLY)
-    )
-    last = tx.execute(batch.offset(DIRECTLY - 1).limit(1)).scalar()
-    until = follows.c.id <= last if last is not None else follows.c.id > after
-    receiving = (
-        _entry_of(status)
-        .where(follows.c.followee_id == status.author_id, follows.c.follower_is_local, follows.c.accepted)
-        .where(follows.c.id > after, until)
-        .where(*_home_rule(status))
-    )
-    tx.execute(
-        insert(tx, home_entries)
-        .from_select(["actor_id", "status_id", "author_id", "subject_id"], receiving)
-        .on_conflict_do_nothing()
-    )
+def spread(tx: Connection, status: Row[Any], *, after: int) -> bool:
+    """Up to 500 local followers (by follow id, those after ``after``) have the status at home; a job does the rest.
+
+    Returns whether the author has followers here who want to be told of each post.
+    """
+    who = {"author": status.author_id, "after": after}
+    first, last, has_subscribers = tx.execute(_AHEAD, {**who, "skipped": DIRECTLY - 1}).one()
+    if first is None:
+        return False
+    rule = _rule_of(status)
+    if rule != "nobody":
+        subject = status.boost_of_id or status.id
+        facts = {
+            **who,
+            "until": last if last is not None else ids.MAX_ID,
+            "status": status.id,
+            "subject": subject,
+            "addressee": status.in_reply_to_author_id,
+            "since": ids.floor_id(ids.instant_of(status.id) - BOOST_WINDOW),
+        }
+        tx.execute(_SPREAD[rule](tx), facts)
     if last is not None:
         jobs.enqueue(tx, "spread", {"status_id": status.id, "after": last})
+    return bool(has_subscribers)
 
 
-def _entry_of(status: Row[Any]) -> Select[Any]:
-    return select(
-        follows.c.follower_id,
-        cast(literal(status.id), BigInteger),
-        cast(literal(status.author_id), BigInteger),
-        cast(literal(status.boost_of_id or status.id), BigInteger),
-    )
+_Rule = Literal["post", "reply", "boost", "nobody"]
 
 
-def _home_rule(status: Row[Any]) -> list[ColumnElement[bool]]:
-    """The conditions on a follower (a row of ``follows``) for the status to show in their home timeline."""
-    follower = follows.c.follower_id
-    rules: list[ColumnElement[bool]] = []
+def _rule_of(status: Row[Any]) -> _Rule:
+    """By which rule a follower gets the status into the home timeline."""
     if status.boost_of_id is not None:
-        since = ids.floor_id(ids.instant_of(status.id) - BOOST_WINDOW)
-        rules.append(follows.c.show_boosts)
-        rules.append(
-            ~exists().where(
-                home_entries.c.actor_id == follower,
-                home_entries.c.subject_id == status.boost_of_id,
-                home_entries.c.status_id > since,
-            )
-        )
-    elif status.in_reply_to_author_id is not None and status.in_reply_to_author_id != status.author_id:
-        also = follows.alias("also")
-        follows_both = exists().where(
-            also.c.follower_id == follower, also.c.followee_id == status.in_reply_to_author_id, also.c.accepted
-        )
-        rules.append(or_(follower == status.in_reply_to_author_id, follows_both))
-    elif status.in_reply_to_author_id is None and status.in_reply_to_uri is not None:
-        rules.append(false())  # a reply to nobody known shows in nobody's home timeline
-    return rules
+        return "boost"
+    addressee = status.in_reply_to_author_id
+    if addressee is None:
+        return "post" if status.in_reply_to_uri is None else "nobody"
+    return "post" if addressee == status.author_id else "reply"
+
+
+def _number(name: str) -> BindParameter[int]:
+    return bindparam(name, type_=BigInteger)
+
+
+_followers = and_(follows.c.followee_id == _number("author"), follows.c.follower_is_local, follows.c.accepted)
+_next = select(follows.c.id).where(_followers, follows.c.id > _number("after")).order_by(follows.c.id).limit(1)
+# Whether there are local followers left, the last of this batch when there are more, whether any wants to be told.
+_AHEAD = select(
+    _next.scalar_subquery(),
+    _next.offset(_number("skipped")).scalar_subquery(),
+    exists().where(_followers, follows.c.notify),
+)
+
+
+def _spread_where(*rules: ColumnElement[bool]) -> Prepared[postgresql.Insert]:
+    """Enters the status with those local followers of a batch to whom the rules let it show."""
+    receiving = select(
+        follows.c.follower_id,
+        cast(_number("status"), BigInteger),
+        cast(_number("author"), BigInteger),
+        cast(_number("subject"), BigInteger),
+    ).where(_followers, follows.c.id > _number("after"), follows.c.id <= _number("until"), *rules)
+    columns = ["actor_id", "status_id", "author_id", "subject_id"]
+    return Prepared(lambda insert: insert(home_entries).from_select(columns, receiving).on_conflict_do_nothing())
+
+
+_also = follows.alias("also")
+_follows_both = exists().where(
+    _also.c.follower_id == follows.c.follower_id, _also.c.followee_id == _number("addressee"), _also.c.accepted
+)
+_shown_lately = exists().where(
+    home_entries.c.actor_id == follows.c.follower_id,
+    home_entries.c.subject_id == _number("subject"),
+    home_entries.c.status_id > _number("since"),
+)
+_SPREAD: dict[_Rule, Prepared[postgresql.Insert]] = {
+    "post": _spread_where(),
+    "reply": _spread_where(or_(follows.c.follower_id == _number("addressee"), _follows_both)),
+    "boost": _spread_where(follows.c.show_boosts, ~_shown_lately),
+}
+_ENTER = Prepared(lambda insert: insert(home_entries).on_conflict_do_nothing())
 
 
 def _enter(tx: Connection, actor_ids: Iterable[int], status: Row[Any]) -> None:
@@ -138,7 +163,7 @@ def _enter(tx: Connection, actor_ids: Iterable[int], status: Row[Any]) -> None:
         for actor_id in actor_ids
     ]
     if rows:
-        tx.execute(insert(tx, home_entries).on_conflict_do_nothing(), rows)
+        tx.execute(_ENTER(tx), rows)
 
 
 def backfill(tx: Connection, follower_id: int, followee_id: int) -> None:
@@ -182,21 +207,27 @@ def withdraw(tx: Connection, actor_id: int, author_id: int) -> None:
 
 def home(tx: Connection, actor_id: int, page: Page, *, now: Instant) -> list[Row[Any]]:
     """A page of the actor's home timeline: rows of ``statuses``, boosts among them."""
+    statement = _home_page(page.shape)
+    return page.newest_first(tx.execute(statement, {"me": actor_id, "now": now, **page.parameters}).all())
+
+
+@cache
+def _home_page(shape: Shape) -> Select[Any]:
     subject = statuses.alias("subject")
-    hidden = muted_by(actor_id, now=now)
+    me = _number("me")
+    hidden = muted_by(me, now=_number("now")).union_all(select(blocks.c.target_id).where(blocks.c.actor_id == me))
     statement = (
         select(statuses)
         .select_from(home_entries)
         .join(statuses, statuses.c.id == home_entries.c.status_id)
         .join(subject, subject.c.id == home_entries.c.subject_id)
         .where(
-            home_entries.c.actor_id == actor_id,
+            home_entries.c.actor_id == me,
             subject.c.deleted_at.is_(None),
             home_entries.c.author_id.not_in(hidden),
             subject.c.author_id.not_in(hidden),
-            subject.c.author_id.not_in(select(blocks.c.target_id).where(blocks.c.actor_id == actor_id)),
             shows(subject.c.author_id),
             shows(home_entries.c.author_id),
         )
     )
-    return page.newest_first(tx.execute(page.select(statement, home_entries.c.status_id)).all())
+    return Page.bounded(statement, home_entries.c.status_id, shape)
