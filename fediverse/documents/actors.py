@@ -70,22 +70,13 @@ def read_actor(document: object) -> ActorDraft:
     """
     if not isinstance(document, dict):
         raise BadRequest("An actor must be a JSON object.")
-    kind = type_of(document, ACTOR_TYPES)
-    if kind not in ACTOR_TYPES:
-        raise BadRequest("This object is not an actor.")
-    uri = http_uri(document.get("id"))
-    if uri is None:
-        raise BadRequest("An actor needs an id that is an http(s) URL.")
-    inbox = _own(document, "inbox", uri)
-    if inbox is None:
-        raise BadRequest("An actor needs an inbox on its own server.")
+    kind, uri, inbox = _identity(document)
     endpoints = document.get("endpoints")
     shared = endpoints if isinstance(endpoints, dict) else document  # older Pleroma and others have it at the top
-    username = _username(document, kind, uri)
     return ActorDraft(
         uri=uri,
         kind=kind,
-        username=username,
+        username=_username(document, kind, uri),
         host=host_of(uri),
         inbox=inbox,
         webfinger=_webfinger(document),
@@ -111,6 +102,20 @@ def read_actor(document: object) -> ActorDraft:
         published_at=instant_of(document.get("published")),
         keys=_keys(document, uri),
     )
+
+
+def _identity(document: Document) -> tuple[str, str, str]:
+    """Type, id and inbox, without which it is no actor."""
+    kind = type_of(document, ACTOR_TYPES)
+    if kind not in ACTOR_TYPES:
+        raise BadRequest("This object is not an actor.")
+    uri = http_uri(document.get("id"))
+    if uri is None:
+        raise BadRequest("An actor needs an id that is an http(s) URL.")
+    inbox = _own(document, "inbox", uri)
+    if inbox is None:
+        raise BadRequest("An actor needs an inbox on its own server.")
+    return kind, uri, inbox
 
 
 def _own(document: Document, name: str, uri: str) -> str | None:

@@ -69,11 +69,7 @@ def note_document(
         "sensitive": bool(status.sensitive),
         "content": status.content,
         "attachment": [_attachment(entry) for entry in status.attachments],
-        "tag": [
-            *({"type": "Mention", "href": href, "name": f"@{handle}"} for href, handle in named),
-            *(_hashtag(urls, entry["name"]) for entry in status.tags),
-            *(_emoji(entry, status.created_at) for entry in status.emojis),
-        ],
+        "tag": _tags(urls, status, named),
     }
     if status.language:
         document["contentMap"] = {status.language: status.content}
@@ -192,6 +188,14 @@ def _named(urls: Urls, entry: Any) -> tuple[str, str]:
     mentioned = entry if isinstance(entry, Mapping) else entry._mapping
     username, host = mentioned["username"], mentioned["host"]
     return mentioned["uri"] if host else urls.actor(username), urls.handle(username, host)
+
+
+def _tags(urls: Urls, status: Row[Any], named: Sequence[tuple[str, str]]) -> list[Document]:
+    return [
+        *({"type": "Mention", "href": href, "name": f"@{handle}"} for href, handle in named),
+        *(_hashtag(urls, entry["name"]) for entry in status.tags),
+        *(_emoji(entry, status.created_at) for entry in status.emojis),
+    ]
 
 
 def _hashtag(urls: Urls, name: str) -> Document:
