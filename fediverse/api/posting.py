@@ -54,7 +54,7 @@ async def create(request: web.Request) -> web.Response:
         text=body,
         spoiler_text=spoiler,
         sensitive=sent.flag("sensitive", default=actor.default_sensitive) or bool(spoiler),
-        language=_language(sent) or actor.default_language,
+        language=read_language(sent) or actor.default_language,
         visibility=_visibility(sent, actor),
         in_reply_to_id=in_reply_to_id,
         idempotency_key=key,
@@ -93,7 +93,7 @@ async def edit(request: web.Request) -> web.Response:
         text=new_body,
         spoiler_text=spoiler,
         sensitive=sent.flag("sensitive") or bool(spoiler),
-        language=_language(sent) or before.language,
+        language=read_language(sent) or before.language,
         visibility=Visibility(before.visibility),
         in_reply_to_id=before.in_reply_to_id,
     )
@@ -144,7 +144,8 @@ def _visibility(sent: Params, actor: Row[Any]) -> Visibility:
     return found
 
 
-def _language(sent: Params) -> str | None:
+def read_language(sent: Params) -> str | None:
+    """The language that was sent; None when none was. Raises Invalid for what is no code."""
     word = sent.text("language").strip()
     if not word:
         return None

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import entities
-from fediverse.actors import relations
-from fediverse.api import respond
+from fediverse import entities, keys, media
+from fediverse.actors import profile, relations
+from fediverse.api import params, respond
+from fediverse.api.params import Params
+from fediverse.api.posting import read_language
 from fediverse.api.respond import Call
+from fediverse.drafts import FieldDraft
+from fediverse.entities import VISIBILITIES
+from fediverse.errors import FediverseError, Invalid
 
 routes = web.RouteTableDef()
+
+_SCOPE: Final = "write:accounts"
+_FIELDS: Final = 4
+_PICTURES: Final[tuple[media.Kind, ...]] = ("avatar", "header")
+#: (column, parameter) of what is true or false.
+_FLAGS: Final = (
+    ("locked", "locked"),
+    ("discoverable", "discoverable"),
+    ("indexable", "indexable"),
+    ("hide_relations", "hide_collections"),
+)
 
 
 def own_account(tx: Connection, call: Call) -> dict[str, Any]:
@@ -37,3 +53,84 @@ async def preferences(request: web.Request) -> web.Response:
         return entities.preferences(call.actor(tx))
 
     return await respond.read(request, work, scope="read:accounts")
+
+
+@routes.put("/api/v1/accounts/update_credentials")
+@routes.patch("/api/v1/accounts/update_credentials")
+async def update_credentials(request: web.Request) -> web.Response:
+    """The actor's profile is as sent, here and soon on other servers; what was not sent stays."""
+    token = respond.require_token(request)
+    sent = await params.read(request)
+    changes = _changes(sent)
+    database, store = request.app[keys.DATABASE], request.app[keys.PICTURES]
+    # Decoding a picture is dear: nobody has it done who may not.
+    await database.read(respond.authorise, token, _SCOPE)
+    made: dict[str, str] = {}
+    replaced: list[str] = []
+
+    def work(tx: Connection, call: Call) -> dict[str, Any]:
+        before = call.actor(tx)
+        wanted = dict(changes)
+        if sent.has("bot") and sent.flag("bot") != (before.kind == "Service"):
+            wanted["kind"] = "Service" if sent.flag("bot") else "Person"
+        replaced[:] = [getattr(before, kind) for kind in made if getattr(before, kind)]
+        if wanted or made:
+            profile.update(tx, call.urls, before, now=call.now, **wanted, **made)
+        return own_account(tx, call)
+
+    try:
+        for kind in _PICTURES:
+            data = _picture(sent, kind)
+            if data is not None:
+                made[kind] = await media.store_picture(database, store, data, kind=kind)
+        response = await respond.write(request, work, scope=_SCOPE)
+    except FediverseError:
+        for key in made.values():
+            await media.discard_picture(database, store, key)
+        raise
+    for key in replaced:
+        await media.discard_picture(database, store, key)
+    return response
+
+
+def _picture(sent: Params, kind: str) -> bytes | None:
+    """The uploaded file; None when none was sent. Raises Invalid for something else."""
+    upload = sent.upload(kind)
+    if upload is not None:
+        return upload.read() or None
+    if sent.has(kind) and sent.raw(kind) != "":
+        raise Invalid(f"Send the {kind} as a file of a multipart form.")
+    return None
+
+
+def _changes(sent: Params) -> dict[str, Any]:
+    """The columns to change, by what was sent."""
+    changes: dict[str, Any] = {column: sent.flag(name) for column, name in _FLAGS if sent.has(name)}
+    if sent.has("display_name"):
+        changes["name"] = sent.text("display_name")
+    if sent.has("note"):
+        changes["summary_source"] = sent.text("note")
+    if sent.has("fields_attributes"):
+        changes["fields_source"] = _fields(sent)
+    source = sent.object("source")
+    if source.has("privacy"):
+        privacy = source.text("privacy")
+        if privacy not in VISIBILITIES:
+            raise Invalid("The privacy is one of public, unlisted, private and direct.")
+        changes["default_visibility"] = privacy
+    if source.has("sensitive"):
+        changes["default_sensitive"] = source.flag("sensitive")
+    if source.has("language"):
+        changes["default_language"] = read_language(source)
+    return changes
+
+
+def _fields(sent: Params) -> list[FieldDraft]:
+    lines: list[FieldDraft] = [
+        {"name": line.text("name").strip(), "value": line.text("value").strip()}
+        for line in sent.objects("fields_attributes", most=100)
+    ]
+    kept = [line for line in lines if line["name"] or line["value"]]
+    if len(kept) > _FIELDS:
+        raise Invalid(f"A profile has at most {_FIELDS} fields.")
+    return kept
