@@ -232,7 +232,7 @@ def sqlite_engine(url: str, *, begin: str) -> Engine:
         poolclass=NullPool,
         connect_args={"check_same_thread": False, "timeout": 10},
         json_serializer=_dump,
-        json_deserializer=orjson.loads,
+        json_deserializer=_load,
     )
 
     @event.listens_for(engine, "connect")
@@ -266,7 +266,7 @@ def postgres_engine(url: str) -> Engine:
         poolclass=NullPool,
         connect_args={"connect_timeout": 5, "options": "-c statement_timeout=30000 -c timezone=UTC"},
         json_serializer=_dump,
-        json_deserializer=orjson.loads,
+        json_deserializer=_load,
     )
 
 
@@ -376,6 +376,11 @@ def _bound(
 
 def _dump(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+def _load(text: str) -> Any:
+    # Most lists of most rows are empty; this alone is a fifth of the cost of reading a page of statuses.
+    return [] if text == "[]" else orjson.loads(text)
 
 
 def _ignore(_messages: Sequence[object]) -> None:

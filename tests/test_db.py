@@ -1,0 +1,119 @@
+"""Transactions: grouped, isolated from one another, and honest about what was committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection, text
+
+from fediverse import db
+from fediverse.db import Database, open_database
+from fediverse.errors import Invalid, Unavailable
+
+
+def put(tx: Connection, name: str) -> str:
+    tx.execute(text("INSERT INTO instance (name, value) VALUES (:name, '1')"), {"name": name})
+    return name
+
+
+def names(tx: Connection) -> list[str]:
+    return list(tx.scalars(text("SELECT name FROM instance ORDER BY name")))
+
+
+async def test_what_is_written_is_read_afterwards(database: Database) -> None:
+    assert await database.write(put, "a") == "a"
+    assert await database.read(names) == ["a"]
+
+
+async def test_one_failing_write_does_not_touch_the_others(database: Database) -> None:
+    def fail(tx: Connection) -> None:
+        put(tx, "never")
+        raise Invalid("no")
+
+    results = await asyncio.gather(
+        *(database.write(put, f"n{n:02}") for n in range(20)),
+        database.write(fail),
+        *(database.write(put, f"n{n:02}") for n in range(20, 40)),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results if not isinstance(result, str)] == [Invalid]
+    assert await database.read(names) == [f"n{n:02}" for n in range(40)]
+
+
+async def test_a_statement_that_fails_fails_only_its_own_write(database: Database) -> None:
+    results = await asyncio.gather(
+        *(database.write(put, "same") for _ in range(3)), database.write(put, "other"), return_exceptions=True
+    )
+    assert sum(isinstance(result, str) for result in results) == 2
+    assert await database.read(names) == ["other", "same"]
+
+
+async def test_messages_are_told_after_the_commit_and_not_after_a_rollback(new_database: Callable[[], str]) -> None:
+    told: list[object] = []
+    url = new_database().replace("postgresql://", "postgresql+psycopg://")
+    database = open_database(url, told.extend)
+
+    def succeed(tx: Connection) -> None:
+        put(tx, "kept")
+        db.after_commit(tx, "kept")
+        assert told == [], "not before the commit"
+
+    def fail(tx: Connection) -> None:
+        db.after_commit(tx, "dropped")
+        raise Invalid("no")
+
+    await asyncio.gather(
+        database.write(succeed), database.write(fail), database.write(put, "silent"), return_exceptions=True
+    )
+    await database.close()
+    assert told == ["kept"]
+
+
+async def test_a_database_that_cannot_be_reached_is_unavailable_and_comes_back(new_database: Callable[[], str]) -> None:
+    url = new_database()
+    if url.startswith("sqlite"):
+        pytest.skip("SQLite is a file: it cannot be away")
+    admin = open_database(url.replace("postgresql://", "postgresql+psycopg://"))
+    database = open_database(url.replace("postgresql://", "postgresql+psycopg://"))
+    await database.write(put, "before")
+
+    def end_others(tx: Connection) -> None:
+        tx.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+
+    await admin.write(end_others)
+    assert await database.read(names) == ["before"], "a lost connection is made anew"
+    await admin.write(end_others)
+    assert await database.write(put, "after") == "after"
+    await database.close()
+    await admin.close()
+    nowhere = open_database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    with pytest.raises(Unavailable, match="again"):
+        await nowhere.read(names)
+    with pytest.raises(Unavailable, match="again"):
+        await nowhere.write(put, "x")
+    await nowhere.close()
+
+
+async def test_reads_see_one_moment(database: Database) -> None:
+    if not database.is_sqlite:
+        pytest.skip("On PostgreSQL each statement sees what is committed; no read here depends on more")
+    started, go_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def twice(tx: Connection) -> tuple[int, int]:
+        first = len(names(tx))
+        loop.call_soon_threadsafe(started.set)
+        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(10)
+        return first, len(names(tx))
+
+    reading = asyncio.create_task(database.read(twice))
+    await started.wait()
+    await database.write(put, "meanwhile")
+    go_on.set()
+    assert await reading == (0, 0)
