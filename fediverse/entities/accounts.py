@@ -61,19 +61,24 @@ def day(instant: Instant) -> str:
 
 
 def account(row: Row[Any], site: Site) -> dict[str, Any]:
-    """An actor as an Account. The counts are the row's own; the rest is kept by (id, version)."""
-    key = (row.id, row.version, row.suspended_at, row.limited_at, row.deleted_at)
-    base: dict[str, Any] | None = site.accounts.get(key)
-    if base is None:
-        base = _account(row, site)
-        site.accounts.put(key, base)
-    return {
-        **base,
-        "followers_count": row.followers_count,
-        "following_count": row.following_count,
-        "statuses_count": row.statuses_count,
-        "last_status_at": day(row.last_status_at) if row.last_status_at else None,
-    }
+    """An actor as an Account. The dict is shared by everybody who asks for the same version: copy it to change it."""
+    # What changes often is part of the key, so that nothing depends on the version alone.
+    key = (
+        row.id,
+        row.version,
+        row.followers_count,
+        row.following_count,
+        row.statuses_count,
+        row.last_status_at,
+        row.suspended_at,
+        row.limited_at,
+        row.deleted_at,
+    )
+    entity: dict[str, Any] | None = site.accounts.get(key)
+    if entity is None:
+        entity = _account(row, site)
+        site.accounts.put(key, entity)
+    return entity
 
 
 def _account(row: Row[Any], site: Site) -> dict[str, Any]:
@@ -105,6 +110,10 @@ def _account(row: Row[Any], site: Site) -> dict[str, Any]:
         "header_description": "",
         "hide_collections": row.hide_relations,
         "noindex": not row.indexable,
+        "followers_count": row.followers_count,
+        "following_count": row.following_count,
+        "statuses_count": row.statuses_count,
+        "last_status_at": day(row.last_status_at) if row.last_status_at else None,
         "moved": None,
         "emojis": [],
         "roles": [],

@@ -63,18 +63,13 @@ def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
             "account": account(view.author, site),
             "reblog": inner,
         }
-    key = (row.id, row.version, view.author.version)
+    author = view.author
+    key = (row.id, row.version, author.version, row.replies_count, row.boosts_count, row.favourites_count)
     base: dict[str, Any] | None = site.statuses.get(key)
     if base is None:
-        base = _status(row, view.author, site)
+        base = _status(row, author, site)
         site.statuses.put(key, base)
-    entity = {
-        **base,
-        "replies_count": row.replies_count,
-        "reblogs_count": row.boosts_count,
-        "favourites_count": row.favourites_count,
-        "account": account(view.author, site),
-    }
+    entity = {**base, "account": account(author, site)}
     if viewer_id is not None:
         entity["favourited"] = view.favourited
         entity["reblogged"] = view.boosted
@@ -101,6 +96,9 @@ def _status(row: Row[Any], author: Row[Any], site: Site) -> dict[str, Any]:
         "uri": uri,
         "url": url,
         "content": _content(row),
+        "replies_count": row.replies_count,
+        "reblogs_count": row.boosts_count,
+        "favourites_count": row.favourites_count,
         "quotes_count": 0,
         "application": {"name": row.app_name, "website": row.app_url} if row.app_name else None,
         "media_attachments": [_attachment(row.id, i, a, site) for i, a in enumerate(row.attachments)],
