@@ -1,0 +1,1 @@
+"""Two branded instances on this machine that talk to each other: ``make demo``."""
