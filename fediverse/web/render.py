@@ -1,0 +1,245 @@
+"""From what a unit of work found to a page: the templates, and what they call.
+
+Templates are compiled once and kept. A post as anybody sees it is rendered once per version of the post, its author
+and its booster: most of a public page is put together from such pieces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import regex
+from aiohttp import hdrs, web
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from sqlalchemy import Row
+
+from fediverse import keys
+from fediverse.clock import rfc3339, to_datetime
+from fediverse.drafts import Visibility
+from fediverse.entities import StatusView
+from fediverse.site import Recent
+from fediverse.text import LIMIT, display_host, excerpt, fold_tag
+from fediverse.web import headers
+from fediverse.web.static import asset
+from fediverse.web.visit import Visit, cookies_of
+
+_BESIDE: Final = Path(__file__).parent.parent / "templates"
+# A checkout on a system without symbolic links has them at the top of the tree only.
+_FOLDER: Final = _BESIDE if _BESIDE.is_dir() else Path(__file__).parent.parent.parent / "templates"
+_KEPT_POSTS: Final = 2048
+_FOLD_ABOVE: Final = 700  # characters of HTML; a Note made here has at most 140 of text
+_TONES: Final = 6
+# A tag of nh3's output as a whole: a quoted attribute may hold ">".
+_TAG_OR_EMOJI: Final = regex.compile(r'<(?:[^"<>]|"[^"]*")*>|:([A-Za-z0-9_]{1,64}):')
+_VISIBILITY_WORDS: Final = {
+    Visibility.PUBLIC: ("globe", "Public"),
+    Visibility.UNLISTED: ("moon", "Unlisted: not in public timelines"),
+    Visibility.FOLLOWERS: ("lock", "Followers only"),
+    Visibility.DIRECT: ("mail", "Only for those who are mentioned"),
+}
+
+
+def environment(*, cache: BytecodeCache | None = None) -> Environment:
+    """The templates: autoescaped, strict about names, compiled once."""
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        auto_reload=False,
+        cache_size=-1,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        bytecode_cache=cache,
+    )
+    posts = Recent(_KEPT_POSTS)
+    made.globals.update(
+        asset=asset,
+        logo=logo,
+        limit=LIMIT,
+        post=lambda visit, view, **options: _post(made, posts, visit, view, **options),
+        avatar=avatar,
+        avatar_class=avatar_class,
+        initial=initial,
+        display_name=display_name,
+        handle=handle,
+        profile_path=profile_path,
+        post_path=post_path,
+        picture_path=picture_path,
+        content=content,
+        is_long=is_long,
+        tag_path=tag_path,
+        visibility=visibility_words,
+    )
+    made.filters.update(excerpt=excerpt, when=when, moment=rfc3339, number=number, plain_lines=plain_lines)
+    return made
+
+
+def page(
+    visit: Visit,
+    template: str,
+    *,
+    status: int = 200,
+    response_headers: Mapping[str, str] | None = None,
+    form_target: str | None = None,
+    **context: Any,
+) -> web.Response:
+    """The page, with the form cookie if its forms need one. Nothing that depends on the reader is left to caches."""
+    text = visit.request.app[keys.TEMPLATES].get_template(template).render(visit=visit, **context)
+    response = web.Response(text=text, content_type="text/html", status=status, headers=response_headers)
+    if form_target is not None:
+        headers.allow_form_target(response, form_target)
+    if visit.form_value is not None:
+        cookies_of(visit.request).set_form(response, visit.form_value)
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "private, no-store")
+    return response
+
+
+def public_page(visit: Visit, template: str, *, link: str = "", **context: Any) -> web.Response:
+    """A page that anybody may see: a browser may keep it if it asks whether it changed.
+
+    ``link`` is the ActivityPub id that the page is for.
+    """
+    response = page(visit, template, **context)
+    response.headers[hdrs.VARY] = "Accept, Cookie"
+    if link:
+        response.headers[hdrs.LINK] = f'<{link}>; rel="alternate"; type="application/activity+json"'
+    if visit.credentials is not None or visit.form_value is not None or visit.csrf:
+        return response
+    assert isinstance(response.body, bytes)
+    tag = f'W/"{hashlib.blake2b(response.body, digest_size=12).hexdigest()}"'
+    response.headers[hdrs.CACHE_CONTROL] = "no-cache"
+    response.headers[hdrs.ETAG] = tag
+    if tag in visit.request.headers.get(hdrs.IF_NONE_MATCH, ""):
+        kept = (hdrs.CACHE_CONTROL, hdrs.ETAG, hdrs.VARY, hdrs.LINK)
+        return web.Response(status=304, headers={n: response.headers[n] for n in kept if n in response.headers})
+    return response
+
+
+def _post(env: Environment, posts: Recent, visit: Visit, view: StatusView, *, focus: bool = False) -> Markup:
+    """The post as the visitor sees it; ``focus`` when the page is about it."""
+    inner = view.boost or view
+    public = visit.viewer_id is None and not focus
+    key = (inner.status.id, inner.status.version, inner.author.version, view.status.id, view.author.version)
+    if public and (kept := posts.get(key)) is not None:
+        return Markup(kept)  # noqa: S704 made by this function
+    made = Markup(  # noqa: S704 the output of a template that escapes
+        env.get_template("_post.html").render(
+            visit=visit, view=inner, booster=view.author if view.boost is not None else None, focus=focus
+        )
+    )
+    if public:
+        posts.put(key, str(made))
+    return made
+
+
+def fragment(visit: Visit, view: StatusView) -> web.Response:
+    """One post alone, for a script that puts it in place of the one that was acted on."""
+    environment_ = visit.request.app[keys.TEMPLATES]
+    made = environment_.get_template("_post.html").render(visit=visit, view=view, booster=None, focus=False)
+    return web.Response(text=made, content_type="text/html", headers={hdrs.CACHE_CONTROL: "private, no-store"})
+
+
+def avatar(visit: Visit, actor: Row[Any]) -> str | None:
+    """The path of the actor's picture; None where there is none, so that its initial is shown."""
+    if not actor.avatar or actor.suspended_at is not None:
+        return None
+    return visit.site.avatar_url(actor).removeprefix(visit.urls.base_url)
+
+
+def avatar_class(actor: Row[Any]) -> str:
+    """Organizations are square, people round; without a picture, one of a few tones that stays the same."""
+    shape = "square" if actor.kind in {"Organization", "Group"} else "round"
+    return f"avatar {shape} tone-{actor.id % _TONES}"
+
+
+def initial(actor: Row[Any]) -> str:
+    """The first letter of the name."""
+    return next((c for c in f"{actor.name}{actor.username}" if c.isalnum()), "?").upper()
+
+
+def display_name(actor: Row[Any]) -> str:
+    """The name that the actor chose, else its user name."""
+    return actor.name.strip() or str(actor.username)
+
+
+def handle(visit: Visit, actor: Row[Any]) -> str:
+    """``@name@host`` in full, the host as people read it."""
+    return f"@{actor.username}@{display_host(actor.host or visit.urls.domain)}"
+
+
+def profile_path(actor: Row[Any]) -> str:
+    """The actor's page here."""
+    return f"/@{actor.username}@{actor.host}" if actor.host else f"/@{actor.username}"
+
+
+def post_path(view: StatusView) -> str:
+    """The post's page here."""
+    return f"{profile_path(view.author)}/{view.status.id}"
+
+
+def picture_path(visit: Visit, url: str) -> str:
+    """A remote picture, through the proxy."""
+    return visit.site.proxied(url).removeprefix(visit.urls.base_url)
+
+
+def tag_path(name: str) -> str:
+    """A hashtag's page."""
+    return f"/tags/{quote(fold_tag(name), safe='')}"
+
+
+def content(visit: Visit, status: Row[Any]) -> Markup:
+    """The post's HTML, which was cleaned when it was stored, with its custom emoji as pictures."""
+    html = str(status.content)
+    if not status.emojis or ":" not in html:
+        return Markup(html)  # noqa: S704 cleaned when stored
+    pictures = {emoji["shortcode"]: emoji["url"] for emoji in status.emojis}
+
+    def show(match: regex.Match[str]) -> str:
+        url = pictures.get(match[1]) if match[1] else None
+        if url is None:
+            return str(match[0])
+        name = escape(match[0])
+        return (
+            f'<img class="emoji" src="{escape(picture_path(visit, url))}" alt="{name}" title="{name}" loading="lazy">'
+        )
+
+    return Markup(_TAG_OR_EMOJI.sub(show, html))  # noqa: S704 cleaned when stored
+
+
+def is_long(status: Row[Any]) -> bool:
+    """Whether the post is folded in lists."""
+    return len(status.content) > _FOLD_ABOVE and not status.local
+
+
+def visibility_words(status: Row[Any]) -> tuple[str, str]:
+    """The icon and the words for who may see the post."""
+    return _VISIBILITY_WORDS[Visibility(status.visibility)]
+
+
+def when(instant: int) -> str:
+    """``23 Nov 2026, 14:05 UTC``; a script makes it shorter and local where one runs."""
+    return f"{to_datetime(instant):%-d %b %Y, %H:%M} UTC"
+
+
+def number(count: int) -> str:
+    """A count as people read it: 999, 1.2K, 3M."""
+    for limit, unit in ((1_000_000, "M"), (1_000, "K")):
+        if count >= limit:
+            return f"{count / limit:.1f}".removesuffix(".0") + unit
+    return str(count)
+
+
+def plain_lines(text: str) -> Markup:
+    """Plain text with its line ends."""
+    return Markup("<br>").join(escape(line) for line in text.split("\n"))
+
+
+def logo(visit: Visit) -> str:
+    """The path of the instance's logo, or of the program's own sign."""
+    stored = visit.info.logo
+    return visit.urls.media(stored).removeprefix(visit.urls.base_url) if stored else asset("icon.svg")

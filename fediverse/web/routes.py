@@ -1,0 +1,56 @@
+"""The pages, in the order in which their addresses are tried."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from fediverse import keys
+from fediverse.media import PictureStore
+from fediverse.web import (
+    actions,
+    consent,
+    entrance,
+    feeds,
+    following,
+    home,
+    links,
+    pictures,
+    public,
+    render,
+    searching,
+    settings,
+    static,
+    writing,
+)
+
+# Feeds before profiles: "/@name.atom" would be the profile of somebody called so.
+_ROOMS: Final = (
+    static,
+    pictures,
+    feeds,
+    following,
+    actions,
+    public,
+    home,
+    writing,
+    searching,
+    entrance,
+    links,
+    consent,
+    settings,
+)
+
+
+def add_routes(app: web.Application) -> None:
+    """The application has the pages, their templates, their files and the pictures."""
+    app[keys.TEMPLATES] = render.environment()
+    if keys.PICTURES not in app:
+        app[keys.PICTURES] = PictureStore(app[keys.SETTINGS].media)
+    if keys.LIMITER not in app:
+        app[keys.LIMITER] = MovingWindowRateLimiter(MemoryStorage())
+    for room in _ROOMS:
+        app.add_routes(room.routes)
