@@ -320,7 +320,7 @@ async def test_instance_tells_the_truth(instance: Instance, alice: Account) -> N
     assert two["registrations"]["enabled"] is False
     one = await instance.call("GET", "/api/v1/instance")
     assert_entity("V1Instance", one)
-    assert one["stats"] == {"user_count": 1, "status_count": 1, "domain_count": 0}
+    assert one["stats"] == {"user_count": 1, "status_count": 2, "domain_count": 0}
     rules = await instance.call("GET", "/api/v1/instance/rules")
     assert_entity("Rule", rules[0])
     assert rules[0]["text"] == "Be kind."

@@ -36,7 +36,7 @@ def middlewares() -> list[Any]:
 def add_routes(app: web.Application) -> None:
     """The client API and OAuth's endpoints for applications are served."""
     app.on_response_prepare.append(cors.open_to_all)
-    instance.prepare(app)
+    app.cleanup_ctx.append(instance.means)
     for module in (
         accounts,
         apps,

@@ -2,55 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import clock, entities, instance, keys, usage
-from fediverse.actors import directory
+from fediverse import clock, entities, instance, keys, media, reactions, usage
+from fediverse.actors import directory, profile
+from fediverse.actors.nodeinfo import Census
 from fediverse.api import respond
 from fediverse.clock import SECOND, Instant
-from fediverse.entities import InstanceFacts
+from fediverse.entities import InstanceFacts, Limits
 from fediverse.site import Site
-from fediverse.usage import Usage
 
 routes = web.RouteTableDef()
 
 _COUNTED_FOR: Final = 30 * SECOND
+_LIMITS: Final = Limits(
+    pins=reactions.PINS_AT_MOST,
+    name=profile.MAX_NAME,
+    note=profile.MAX_BIO,
+    fields=profile.MAX_FIELDS,
+    field=profile.MAX_FIELD,
+    picture_bytes=media.MAX_BYTES,
+    picture_pixels=media.MAX_PIXELS,
+)
 _PUBLIC: Final = {"Cache-Control": "public, max-age=30"}
 
 
-class _Counted:
-    """The last counts and when they were made: whoever asks again soon costs nothing."""
+class _Hosts:
+    """The last count of known servers and when it was made: whoever asks again soon costs nothing."""
 
     def __init__(self) -> None:
         self._at: Instant = 0
-        self._usage: Usage | None = None
+        self._count = 0
 
-    def get(self, tx: Connection, now: Instant) -> Usage:
-        """Counts that are at most half a minute old."""
-        if self._usage is None or now >= self._at + _COUNTED_FOR:
-            self._usage = usage.measure(tx, now=now)
+    def count(self, tx: Connection, now: Instant) -> int:
+        """A count that is at most half a minute old."""
+        if now >= self._at + _COUNTED_FOR:
+            self._count = usage.known_hosts(tx)
             self._at = now
-        return self._usage
+        return self._count
 
 
-_COUNTS: web.AppKey[_Counted] = web.AppKey("instance_counts")
+_HOSTS: web.AppKey[_Hosts] = web.AppKey("known_hosts")
+_CENSUS: web.AppKey[Census] = web.AppKey("instance_census")
 
 
-def prepare(app: web.Application) -> None:
+async def means(app: web.Application) -> AsyncIterator[None]:
     """Counts are kept per application."""
-    app[_COUNTS] = _Counted()
+    app[_HOSTS] = _Hosts()
+    app[_CENSUS] = Census(app[keys.DATABASE])
+    yield
 
 
 async def _show(request: web.Request, shape: Callable[[InstanceFacts, Site], Any]) -> web.Response:
-    site, counted, now = request.app[keys.SITE], request.app[_COUNTS], clock.now()
+    site, hosts, now = request.app[keys.SITE], request.app[_HOSTS], clock.now()
+    counts = await request.app[_CENSUS].counts(now=now)
 
     def work(tx: Connection) -> Any:
         info = instance.get(tx)
-        counts = counted.get(tx, now)
         contact = directory.by_id(tx, info.contact_actor_id) if info.contact_actor_id is not None else None
         facts = InstanceFacts(
             title=info.name,
@@ -58,11 +70,12 @@ async def _show(request: web.Request, shape: Callable[[InstanceFacts, Site], Any
             contact_email=info.contact_email,
             rules=info.rules,
             thumbnail=site.urls.media(info.logo) if info.logo else site.static("header.png"),
+            limits=_LIMITS,
             contact=contact if contact is not None and contact.deleted_at is None else None,
             users=counts.users,
             active_month=counts.active_month,
-            statuses=counts.statuses,
-            domains=counts.domains,
+            statuses=counts.posts,
+            domains=hosts.count(tx, now),
         )
         return shape(facts, site)
 

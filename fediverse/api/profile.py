@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 from sqlalchemy import Connection
 
 from fediverse import entities, keys, media
 from fediverse.actors import profile, relations
+from fediverse.actors.directory import ActorColumns
 from fediverse.api import params, respond
 from fediverse.api.params import Params
 from fediverse.api.posting import read_language
@@ -20,7 +21,6 @@ from fediverse.errors import FediverseError, Invalid
 routes = web.RouteTableDef()
 
 _SCOPE: Final = "write:accounts"
-_FIELDS: Final = 4
 _PICTURES: Final[tuple[media.Kind, ...]] = ("avatar", "header")
 #: (column, parameter) of what is true or false.
 _FLAGS: Final = (
@@ -75,7 +75,7 @@ async def update_credentials(request: web.Request) -> web.Response:
             wanted["kind"] = "Service" if sent.flag("bot") else "Person"
         replaced[:] = [getattr(before, kind) for kind in made if getattr(before, kind)]
         if wanted or made:
-            profile.update(tx, call.urls, before, now=call.now, **wanted, **made)
+            profile.update(tx, call.urls, before, now=call.now, **cast(ActorColumns, {**wanted, **made}))
         return own_account(tx, call)
 
     try:
@@ -130,7 +130,4 @@ def _fields(sent: Params) -> list[FieldDraft]:
         {"name": line.text("name").strip(), "value": line.text("value").strip()}
         for line in sent.objects("fields_attributes", most=100)
     ]
-    kept = [line for line in lines if line["name"] or line["value"]]
-    if len(kept) > _FIELDS:
-        raise Invalid(f"A profile has at most {_FIELDS} fields.")
-    return kept
+    return [line for line in lines if line["name"] or line["value"]]

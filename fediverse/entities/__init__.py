@@ -11,7 +11,7 @@ from fediverse.entities.accounts import (
     preferences,
     relationship,
 )
-from fediverse.entities.instance import InstanceFacts, instance_rules, instance_v1, instance_v2
+from fediverse.entities.instance import InstanceFacts, Limits, instance_rules, instance_v1, instance_v2
 from fediverse.entities.notifications import NotificationView, marker, notification
 from fediverse.entities.oauth import application, credential_application, server_metadata, token, userinfo
 from fediverse.entities.statuses import (
@@ -31,6 +31,7 @@ __all__ = [
     "VISIBILITIES",
     "InstanceFacts",
     "Json",
+    "Limits",
     "NotificationView",
     "StatusView",
     "account",

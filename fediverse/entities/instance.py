@@ -14,10 +14,20 @@ from fediverse.site import Site
 from fediverse.text.counting import LIMIT, URL_LENGTH
 
 _SOURCE_URL: Final = "https://example.org/fediverse"
-_MAX_PINS: Final = 5
 _PICTURE_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
-_PICTURE_BYTES: Final = 8 * 1024 * 1024
-_PICTURE_PIXELS: Final = 33_177_600
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a profile and its pictures may hold."""
+
+    pins: int
+    name: int
+    note: int
+    fields: int
+    field: int
+    picture_bytes: int
+    picture_pixels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,7 @@ class InstanceFacts:
     contact_email: str
     rules: Sequence[str]
     thumbnail: str
+    limits: Limits
     languages: Sequence[str] = ("en",)
     contact: Row[Any] | None = None
     users: int = 0
@@ -55,7 +66,7 @@ def instance_v2(facts: InstanceFacts, site: Site) -> dict[str, Any]:
         "icon": [],
         "languages": list(facts.languages),
         "configuration": {
-            **_configuration(),
+            **_configuration(facts.limits),
             "urls": {"streaming": None, "status": None, "about": f"{site.urls.base_url}/"},
             "vapid": {"public_key": ""},
             "translation": {"enabled": False},
@@ -100,7 +111,7 @@ def instance_v1(facts: InstanceFacts, site: Site) -> dict[str, Any]:
         "approval_required": site.registrations == "approval",
         "invites_enabled": site.registrations == "invite",
         "max_toot_chars": LIMIT,
-        "configuration": _configuration(),
+        "configuration": _configuration(facts.limits),
         "contact_account": account(facts.contact, site) if facts.contact is not None else None,
         "rules": instance_rules(facts.rules),
     }
@@ -110,16 +121,16 @@ def _takes_registrations(site: Site) -> bool:
     return site.registrations in {"open", "approval"}
 
 
-def _configuration() -> dict[str, Any]:
+def _configuration(limits: Limits) -> dict[str, Any]:
     return {
         "accounts": {
             "max_featured_tags": 0,
-            "max_pinned_statuses": _MAX_PINS,
-            "max_display_name_length": 30,
-            "max_note_length": 500,
-            "max_profile_fields": 4,
-            "profile_field_name_limit": 255,
-            "profile_field_value_limit": 255,
+            "max_pinned_statuses": limits.pins,
+            "max_display_name_length": limits.name,
+            "max_note_length": limits.note,
+            "max_profile_fields": limits.fields,
+            "profile_field_name_limit": limits.field,
+            "profile_field_value_limit": limits.field,
         },
         "statuses": {
             "max_characters": LIMIT,
@@ -129,8 +140,8 @@ def _configuration() -> dict[str, Any]:
         # Of avatars and headers: statuses take no attachments.
         "media_attachments": {
             "supported_mime_types": list(_PICTURE_TYPES),
-            "image_size_limit": _PICTURE_BYTES,
-            "image_matrix_limit": _PICTURE_PIXELS,
+            "image_size_limit": limits.picture_bytes,
+            "image_matrix_limit": limits.picture_pixels,
             "video_size_limit": 0,
             "video_frame_rate_limit": 0,
             "video_matrix_limit": 0,
