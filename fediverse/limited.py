@@ -45,6 +45,10 @@ class Expiring(Generic[K, V]):
         """What is kept, expired entries included: for going through all of it."""
         return [(key, value) for key, (_, value) in self._entries.items()]
 
+    def clear(self) -> None:
+        """Nothing is kept."""
+        self._entries.clear()
+
     def drop(self, key: K) -> None:
         """Nothing is kept under ``key``."""
         self._entries.pop(key, None)

@@ -73,6 +73,10 @@ class Signers:
         self._asking: SingleFlight[str, ActorDraft | None] = SingleFlight()
         self._learning: SingleFlight[str, Row[Any]] = SingleFlight()
 
+    def forget(self) -> None:
+        """Whoever signs next is looked up anew, as after a block."""
+        self._known.clear()
+
     def remembered(self, key_id: str) -> KnownSigner | None:
         """The signer with this key, if it was seen within half a minute."""
         return self._known.get(key_id)
@@ -89,12 +93,21 @@ class Signers:
         precheck(parsed, body=body, now=now, hosts=self._hosts, schemes=self._schemes)
 
     async def verify(
-        self, parsed: SignedRequest, known: KnownSigner | None, *, actor_uri: str, body: bytes | None, now: float
+        self,
+        parsed: SignedRequest,
+        known: KnownSigner | None,
+        *,
+        actor_uri: str,
+        body: bytes | None,
+        now: float,
+        is_new: bool = False,
     ) -> KnownSigner:
         """The signer, who is exactly ``actor_uri`` and signed the request recently for this instance.
 
-        ``known`` is what :meth:`remembered` or :meth:`standing` gave. Raises SignatureError otherwise, Forbidden for
-        those who are blocked or suspended here.
+        ``known`` is what :meth:`remembered` or :meth:`standing` gave; ``is_new`` says that nothing at all is known of
+        the actor yet: the fetch that makes it known is not counted against the one that a new key may cause.
+
+        Raises SignatureError otherwise, Forbidden for those who are blocked or suspended here.
         """
         actor_uri = directory.canonical(actor_uri)
         if known is not None:
@@ -108,7 +121,10 @@ class Signers:
             except SignatureError as error:
                 if error.reason != "mismatch":
                     raise
-        return await self._verify_by_document(parsed, actor_uri, body=body, now=now)
+        signer = await self._verify_by_document(parsed, actor_uri, body=body, now=now)
+        if is_new:
+            self._asked.drop(actor_uri)
+        return signer
 
     async def _verify_by_document(
         self, parsed: SignedRequest, actor_uri: str, *, body: bytes | None, now: float

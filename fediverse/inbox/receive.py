@@ -96,6 +96,7 @@ class Receiver:
         """The signer; None for the deletion of somebody who is not known here."""
         now = clock.now() / 1000
         signer = self._signers.remembered(parsed.key_id)
+        is_new = False
         if signer is None:
             self._signers.check(parsed, body=body, now=now)
             standing = await self._signers.standing(parsed.key_id, draft.actor_uri)
@@ -104,8 +105,8 @@ class Receiver:
             if draft.type == "Delete" and not standing.actor_is_known:
                 # Servers tell everybody when an account goes; its key is gone with it, and nothing of it is here.
                 return None
-            signer = standing.signer
-        return await self._signers.verify(parsed, signer, actor_uri=draft.actor_uri, body=body, now=now)
+            signer, is_new = standing.signer, not standing.actor_is_known
+        return await self._signers.verify(parsed, signer, actor_uri=draft.actor_uri, body=body, now=now, is_new=is_new)
 
     async def _check_recipient(self, username: str) -> None:
         status = self._recipients.get(username)

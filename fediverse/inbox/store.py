@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, literal_column, select, update
 
 from fediverse import events, ids, queue
 from fediverse.clock import DAY, Instant
@@ -51,7 +51,8 @@ def _digest(body: bytes) -> str:
 def add(tx: Connection, incoming: Sequence[Incoming], *, now: Instant) -> None:
     """The activities are stored, pending; those that were stored before are not stored again."""
     statement = insert(tx, received)
-    repeated = and_(received.c.outcome.is_not(None), received.c.type.in_(_REPEATABLE))
+    # Literals, since an expanding parameter cannot be used with many rows at once.
+    repeatable = received.c.type.in_([literal_column(f"'{kind}'") for kind in _REPEATABLE])
     statement = statement.on_conflict_do_update(
         index_elements=["signer_id", "activity_key"],
         set_={
@@ -61,7 +62,7 @@ def add(tx: Connection, incoming: Sequence[Incoming], *, now: Instant) -> None:
             "received_at": statement.excluded.received_at,
             "attempts": 0,
         },
-        where=repeated,
+        where=and_(received.c.outcome.is_not(None), repeatable),
     )
     rows = [
         {

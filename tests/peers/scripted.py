@@ -239,7 +239,7 @@ def signed(
     dialect: Dialect = "cavage",
     key: Key | None = None,
     key_id: str | None = None,
-    date: float | None = None,
+    age: float = 0,
     no_date: bool = False,
     host: str | None = None,
     covered: str = "(request-target) host date digest",
@@ -253,9 +253,9 @@ def signed(
     extra: dict[str, str] | None = None,
     make_signature: Callable[[bytes], bytes] | None = None,
 ) -> list[tuple[str, str]]:
-    """The headers of a request that the actor signs; every option makes it a little wrong."""
+    """The headers of a request that the actor signs, ``age`` seconds ago; options make it a little wrong."""
     parts = urlsplit(url)
-    now = time.time() if date is None else date
+    now = time.time() - age
     path = target or (parts.path + (f"?{parts.query}" if parts.query else ""))
     digest = b64(hashlib.sha256(body).digest())
     host = host or parts.netloc
