@@ -13,7 +13,10 @@ def configure(level: str) -> None:
     readable = sys.stderr.isatty()
     threshold = getattr(logging, level.upper())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
+        # Plain tracebacks: the pretty ones show local variables, and so passwords and tokens.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if readable
+        else structlog.processors.JSONRenderer()
     )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -47,7 +47,10 @@ def observe() -> Any:
         try:
             response = await handler(request)
         except web.HTTPException as error:
-            response = await error_response(request, _translated(error)) if error.status >= 400 else error
+            if error.status < 400:  # a redirect
+                secure(request, error)
+                raise
+            response = await error_response(request, _translated(error))
         except FediverseError as error:
             response = await error_response(request, error)
         except ConnectionResetError:

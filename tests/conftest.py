@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import uuid
@@ -11,13 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from tests.peers import scripted
 from tests.support import postgres
+from tests.support.instance import Instance, running
 
 from fediverse.db import Database, open_database, postgres_engine, sqlite_engine
 from fediverse.migrations import upgrade
 
 DATABASES = ("sqlite", "postgres")
+
+# What goes wrong on purpose fills the report of a failure otherwise.
+structlog.configure(
+    wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ],
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,9 +73,7 @@ def _postgres_template() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def new_database(
-    database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[Callable[[], str]]:
+def new_database(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
     """Makes migrated, empty databases; each call returns the URL of another."""
     made: list[str] = []
 
@@ -93,17 +103,15 @@ async def database(new_database: Callable[[], str]) -> AsyncIterator[Database]:
     await opened.close()
 
 
-MakeInstance = Callable[..., Awaitable[Any]]
+MakeInstance = Callable[..., Awaitable[Instance]]
 
 
 @pytest.fixture
 async def make_instance(new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[MakeInstance]:
     """Starts instances of this server on loopback ports: ``await make_instance(base_url=…, …settings)``."""
-    from tests.support.instance import running
-
     async with AsyncExitStack() as stack:
 
-        async def make(**settings: Any) -> Any:
+        async def make(**settings: Any) -> Instance:
             folder = tmp_path / f"instance-{uuid.uuid4().hex[:8]}"
             folder.mkdir()
             return await stack.enter_async_context(running(new_database(), folder, **settings))
@@ -112,7 +120,7 @@ async def make_instance(new_database: Callable[[], str], tmp_path: Path) -> Asyn
 
 
 @pytest.fixture
-async def instance(make_instance: MakeInstance) -> Any:
+async def instance(make_instance: MakeInstance) -> Instance:
     """One running instance without accounts. Workers run when a test says ``await instance.tick()``."""
     return await make_instance()
 

@@ -111,7 +111,9 @@ class Instance:
 
     async def find(self, by: Account, handle: str) -> Any:
         """The account with this handle, looked up on its own server if need be."""
-        found = await self.call("GET", "/api/v2/search", by=by, params={"q": handle, "resolve": "true", "type": "accounts"})
+        found = await self.call(
+            "GET", "/api/v2/search", by=by, params={"q": handle, "resolve": "true", "type": "accounts"}
+        )
         assert found["accounts"], f"{handle} was not found"
         return found["accounts"][0]
 
@@ -181,9 +183,7 @@ def _create(
     # The hash of "correct horse": hashing anew for every account would take most of the tests' time.
     person = people.create_person(tx, email=f"{username}@example.com", password_hash=PASSWORD_HASH, role=role, now=now)
     people.join(tx, person.id, actor.id, now=now)
-    token = access.token_create(
-        tx, person_id=person.id, actor_id=actor.id, scopes=access.parse_scopes(scopes), now=now
-    )
+    token = access.token_create(tx, person_id=person.id, actor_id=actor.id, scopes=access.parse_scopes(scopes), now=now)
     return Account(username, actor.id, person.id, token, settings.urls.actor(username))
 
 

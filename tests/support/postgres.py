@@ -64,8 +64,10 @@ def server() -> Iterator[str]:
 
 def named(url: str, name: str) -> str:
     """The URL of another database on the same server."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}")) if urlsplit(url).netloc != "test@" else url.replace(
-        "/postgres?", f"/{name}?"
+    return (
+        urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+        if urlsplit(url).netloc != "test@"
+        else url.replace("/postgres?", f"/{name}?")
     )
 
 
