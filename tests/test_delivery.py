@@ -21,6 +21,7 @@ from fediverse.outbox.delivery import Worker, purge
 from fediverse.outbox.publish import Audience
 from fediverse.remote import PostResult, Refused
 from fediverse.signatures import load_public, parse, verify
+from fediverse.tables.actors import actors
 from fediverse.tables.instance import jobs
 from fediverse.tables.outbox import activities
 from fediverse.tables.outbox import deliveries as table
@@ -268,8 +269,10 @@ async def test_only_an_answer_of_410_has_the_inbox_checked(database: Database) -
     await post(database, author)
     await worker(database, Peers({"gone.example": lambda _u, _h: 410, "missing.example": lambda _u, _h: 404})).tick()
     assert all(row.dead for row in await rows(database))
-    found = await database.read(lambda tx: tx.execute(select(jobs.c.kind, jobs.c.payload)).all())
-    assert [tuple(row) for row in found] == [("check-inbox", {"inbox": "https://gone.example/users/f0/inbox"})]
+    found = await database.read(
+        lambda tx: tx.execute(select(jobs.c.kind, actors.c.host).join(actors, actors.c.host == "gone.example")).all()
+    )
+    assert [tuple(row) for row in found] == [("actors.refresh", "gone.example")]
 
 
 async def test_activities_about_one_thing_arrive_in_order(database: Database) -> None:

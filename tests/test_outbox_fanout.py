@@ -96,7 +96,7 @@ async def test_hidden_recipients_never_leave(database: Database) -> None:
             audience=Audience(followers=True),
             now=1,
         )
-        return bytes(tx.scalar(select(activities.c.document)))
+        return tx.scalars(select(activities.c.document)).one()
 
     assert orjson.loads(await database.write(change)) == {"type": "Create", "object": {"id": "n"}}
 
@@ -166,8 +166,8 @@ async def test_who_gets_nothing(database: Database) -> None:
     def change(tx: Connection) -> None:
         author = add_author(tx)
         now = clock.now()
-        for name, columns in {"suspended": {"suspended_at": now}, "deleted": {"deleted_at": now}}.items():
-            follow(tx, add_remote(tx, name, f"{name}.example", **columns), author)
+        follow(tx, add_remote(tx, "suspended", "suspended.example", suspended_at=now), author)
+        follow(tx, add_remote(tx, "deleted", "deleted.example", deleted_at=now), author)
         follow(tx, add_remote(tx, "pending", "pending.example"), author, accepted=False)
         follow(tx, add_author(tx, "local"), author)
         follow(tx, add_remote(tx, "evil", "sub.blocked.example:8443"), author)

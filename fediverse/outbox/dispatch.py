@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy import Connection
 
-from fediverse import clock, queue
+from fediverse import clock, instance, queue
 from fediverse.actors.signing import load_key
 from fediverse.clock import Instant
 from fediverse.db import Database
@@ -82,6 +82,9 @@ def take_turn(tx: Connection, request: Request, *, urls: Urls, secret: bytes, no
     found = deliveries.claim(
         tx, now=now, cursor=request.cursor, room=request.room, busy=request.busy, allowed=request.allowed()
     )
+    if found.rows and not request.known_keys:
+        # The first that this process sends: from now on other servers know this one by its names.
+        instance.freeze_names(tx, urls)
     activity_ids = {row.activity_id for row in found.rows}.difference(request.known_documents)
     actor_ids = {row.actor_id for row in found.rows}.difference(request.known_keys)
     return Turn(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, or_, select
 
 from fediverse import clock, jobs, queue
 from fediverse.clock import Instant
@@ -14,11 +15,15 @@ from fediverse.outbox.deliveries import Postponed
 from fediverse.outbox.hosts import HostState, Report
 from fediverse.outbox.retry import Step
 from fediverse.outbox.sending import Sent
+from fediverse.tables.actors import actors
 from fediverse.tables.outbox import deliveries as table
 
 log = structlog.get_logger(__name__)
 
-CHECK_INBOX = "check-inbox"
+CHECK_ACTOR = "actors.refresh"
+"""The job of ``actors.discovery`` that fetches an actor anew, and wipes it here where its server says 410."""
+
+_CHECKED = 20
 
 
 @dataclass(slots=True)
@@ -85,7 +90,18 @@ def settle(tx: Connection, ledger: Ledger, *, now: Instant) -> dict[str, HostSta
     queue.release(tx, table, ledger.released)
     states, closed = hosts.record(tx, ledger.reports, now=now)
     deliveries.hurry(tx, closed, now=now)
-    day = clock.rfc3339(now)[:10]
-    for inbox in dict.fromkeys(ledger.gone):
-        jobs.enqueue(tx, CHECK_INBOX, {"inbox": inbox}, unique_key=f"{inbox} {day}")
+    if ledger.gone:
+        _check_actors(tx, ledger.gone)
     return states
+
+
+def _check_actors(tx: Connection, inboxes: Sequence[str]) -> None:
+    """Those behind inboxes that are gone are looked up once more: whose document is gone too is forgotten.
+
+    An inbox that is shared stands for its server; a few of its actors at a time are enough, since each later delivery
+    there asks for more.
+    """
+    behind = or_(actors.c.inbox.in_(inboxes), actors.c.shared_inbox.in_(inboxes))
+    found = select(actors.c.id).where(behind, actors.c.host != "", actors.c.deleted_at.is_(None)).limit(_CHECKED)
+    for actor_id in tx.scalars(found).all():
+        jobs.enqueue(tx, CHECK_ACTOR, {"actor_id": actor_id, "now": True}, unique_key=f"gone {actor_id}")
