@@ -31,6 +31,7 @@ _ASKED: Final = (
 )
 
 
+@routes.get("/oauth/authorize/")  # as toot and some others write it
 @routes.get("/oauth/authorize")
 async def ask(request: web.Request) -> web.Response:
     """The question, for somebody who is signed in; others sign in first. 400 for an application that cannot ask."""

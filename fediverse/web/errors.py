@@ -71,6 +71,7 @@ async def error_page(request: web.Request, error: FediverseError) -> web.Respons
         visit,
         "error.html",
         status=error.status,
+        code=error.status,
         heading=_HEADINGS.get(error.status, "Something went wrong"),
         message=error.message,
     )
