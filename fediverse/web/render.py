@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
+from zlib import crc32
 
 import regex
 from aiohttp import hdrs, web
@@ -154,7 +155,7 @@ def avatar(visit: Visit, actor: Row[Any]) -> str | None:
 def avatar_class(actor: Row[Any]) -> str:
     """Organizations are square, people round; without a picture, one of a few tones that stays the same."""
     shape = "square" if actor.kind in {"Organization", "Group"} else "round"
-    return f"avatar {shape} tone-{actor.id % _TONES}"
+    return f"avatar {shape} tone-{crc32(actor.username_folded.encode()) % _TONES}"
 
 
 def initial(actor: Row[Any]) -> str:
@@ -242,4 +243,6 @@ def plain_lines(text: str) -> Markup:
 def logo(visit: Visit) -> str:
     """The path of the instance's logo, or of the program's own sign."""
     stored = visit.info.logo
-    return visit.urls.media(stored).removeprefix(visit.urls.base_url) if stored else asset("icon.svg")
+    if stored:
+        return visit.urls.media(stored).removeprefix(visit.urls.base_url)
+    return f"/brand/{visit.info.colour[1:]}.svg"

@@ -22,6 +22,8 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
+# What icon.svg is drawn in.
+_SIGN_COLOUR: Final = b"#2b5fd9"
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _FOR_AN_HOUR: Final = "public, max-age=3600"
 
@@ -73,6 +75,15 @@ async def brand(request: web.Request) -> web.Response:
     colour = request.match_info["colour"]
     body = colours.stylesheet(colour).encode()
     return respond(request, body, _TYPES[".css"], etag=colour, cached=_FOR_EVER)
+
+
+@routes.get("/brand/{colour:[0-9a-f]{6}}.svg")
+async def sign(request: web.Request) -> web.Response:
+    """The program's own sign in the instance's colour, for instances without a logo."""
+    colour = request.match_info["colour"]
+    drawn = files()["icon.svg"]
+    body = drawn.body.replace(_SIGN_COLOUR, f"#{colours.for_white(colour)}".encode())
+    return respond(request, body, drawn.content_type, etag=f"{drawn.version}-{colour}", cached=_FOR_EVER)
 
 
 @routes.get("/robots.txt")
