@@ -17,17 +17,28 @@ def visible_where(viewer_id: int | None, status: FromClause = statuses) -> Colum
 
     Deleted ones nobody sees, nor those of suspended authors, nor those of somebody who blocks the viewer.
     """
-    author_here = exists().where(
-        actors.c.id == status.c.author_id, actors.c.suspended_at.is_(None), actors.c.deleted_at.is_(None)
+    # Each looks into a table of its own, also where the query around it has joined the same one.
+    author_here = (
+        exists()
+        .where(actors.c.id == status.c.author_id, actors.c.suspended_at.is_(None), actors.c.deleted_at.is_(None))
+        .correlate_except(actors)
     )
     open_to_all = status.c.visibility <= Visibility.UNLISTED
     if viewer_id is None:
         return and_(status.c.deleted_at.is_(None), open_to_all, author_here)
-    addressed = exists().where(mentions.c.actor_id == viewer_id, mentions.c.status_id == status.c.id)
-    follower = exists().where(
-        follows.c.follower_id == viewer_id, follows.c.followee_id == status.c.author_id, follows.c.accepted
+    addressed = (
+        exists().where(mentions.c.actor_id == viewer_id, mentions.c.status_id == status.c.id).correlate_except(mentions)
     )
-    blocked = exists().where(blocks.c.actor_id == status.c.author_id, blocks.c.target_id == viewer_id)
+    follower = (
+        exists()
+        .where(follows.c.follower_id == viewer_id, follows.c.followee_id == status.c.author_id, follows.c.accepted)
+        .correlate_except(follows)
+    )
+    blocked = (
+        exists()
+        .where(blocks.c.actor_id == status.c.author_id, blocks.c.target_id == viewer_id)
+        .correlate_except(blocks)
+    )
     return and_(
         status.c.deleted_at.is_(None),
         author_here,
@@ -58,7 +69,7 @@ def shows(author_id: ColumnElement[int], *, limited: bool = True) -> ColumnEleme
     conditions = [actors.c.id == author_id, actors.c.suspended_at.is_(None), actors.c.deleted_at.is_(None)]
     if not limited:
         conditions.append(actors.c.limited_at.is_(None))
-    return exists().where(*conditions)
+    return exists().where(*conditions).correlate_except(actors)
 
 
 def to_somebody_else(status: FromClause) -> ColumnElement[bool]:
