@@ -6,6 +6,7 @@ streaming and so on) is 404, as on any server that does not know it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
@@ -53,3 +54,13 @@ def add_routes(app: web.Application) -> None:
         timelines,
     ):
         app.router.add_routes(module.routes)
+        app.router.add_routes(_with_slash(module.routes))
+
+
+def _with_slash(routes: Iterable[web.AbstractRouteDef]) -> list[web.RouteDef]:
+    """The fixed addresses once more with a slash behind them, as some clients write them."""
+    return [
+        web.RouteDef(route.method, f"{route.path}/", route.handler, route.kwargs)
+        for route in routes
+        if isinstance(route, web.RouteDef) and "{" not in route.path
+    ]
