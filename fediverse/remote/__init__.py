@@ -16,6 +16,7 @@ from fediverse.remote.errors import (
     TooBig,
     Unreachable,
 )
+from fediverse.remote.limits import Deadlines
 from fediverse.remote.names import Resolver
 from fediverse.remote.transport import PostResult, Signer
 from fediverse.remote.urls import Target, target
@@ -26,6 +27,7 @@ __all__ = [
     "AddressGuard",
     "Answered",
     "ByteStream",
+    "Deadlines",
     "Document",
     "Mismatch",
     "NotActivityPub",

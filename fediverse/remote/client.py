@@ -14,10 +14,13 @@ from fediverse.remote import documents, webfinger
 from fediverse.remote.addresses import AddressGuard
 from fediverse.remote.documents import Document, media_type
 from fediverse.remote.errors import Mismatch, NotActivityPub
+from fediverse.remote.limits import MAX_BODY_BYTES, Deadlines
 from fediverse.remote.names import Names, Resolver
-from fediverse.remote.transport import FETCH_SECONDS, MAX_BODY_BYTES, PostResult, Signer, Transport, within
+from fediverse.remote.transport import PostResult, Signer, Transport, within
 from fediverse.remote.urls import split_authority, target
 from fediverse.remote.webfinger import ResolvedHandle, WebFingerResult
+
+_DEADLINES = Deadlines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,13 @@ class Remote:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, *, guard: AddressGuard, user_agent: str, ca_file: str | None = None, resolver: Resolver | None = None
+        cls,
+        *,
+        guard: AddressGuard,
+        user_agent: str,
+        ca_file: str | None = None,
+        resolver: Resolver | None = None,
+        deadlines: Deadlines = _DEADLINES,
     ) -> AsyncIterator[Self]:
         """Hand out a client that is closed afterwards, with all its connections.
 
@@ -48,7 +57,7 @@ class Remote:
         """
         names = Names(resolver)
         try:
-            transport = Transport(guard, names, user_agent, ca_file)
+            transport = Transport(guard, names, user_agent=user_agent, ca_file=ca_file, deadlines=deadlines)
             try:
                 yield cls(guard=guard, names=names, transport=transport)
             finally:
@@ -63,7 +72,7 @@ class Remote:
         ``Unreachable``, ``Answered``, ``NotActivityPub``, ``TooBig`` or ``Mismatch``.
         """
         asked = target(url)
-        async with within(FETCH_SECONDS, asked):
+        async with within(self._transport.deadlines.fetch, asked):
             found = await self._get_document_once(url, sign)
             if isinstance(found, Document):
                 return found
@@ -93,7 +102,7 @@ class Remote:
 
     async def _get_body(self, url: str, accept: str, sign: Signer | None = None) -> bytes:
         async with (
-            within(FETCH_SECONDS, target(url)),
+            within(self._transport.deadlines.fetch, target(url)),
             self._transport.get(url, accept=accept, sign=sign) as answer,
         ):
             return await answer.read(MAX_BODY_BYTES)
@@ -114,15 +123,15 @@ class Remote:
         accept: str,
         types: Collection[str],
         sign: Signer | None = None,
-        seconds: float = FETCH_SECONDS,
+        seconds: float | None = None,
     ) -> AsyncIterator[ByteStream]:
-        """Hand out a file of one of the ``types`` while it arrives, within ``seconds`` in all.
+        """Hand out a file of one of the ``types`` while it arrives, within ``seconds`` in all (those of a fetch).
 
         Reading raises ``TooBig`` beyond ``max_bytes`` (counted after decompression); another type raises
         ``NotActivityPub`` before anything is read.
         """
         async with (
-            within(seconds, target(url)),
+            within(seconds or self._transport.deadlines.fetch, target(url)),
             self._transport.get(url, accept=accept, sign=sign) as answer,
         ):
             kind, _ = media_type(answer.content_type)

@@ -18,25 +18,22 @@ import aiohttp
 
 from fediverse.remote.addresses import AddressGuard
 from fediverse.remote.errors import Answered, Refused, TooBig, Unreachable
+from fediverse.remote.limits import (
+    DRAIN_BYTES,
+    EXCERPT_BYTES,
+    IDLE_SECONDS,
+    MAX_FETCHES_PER_HOST,
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_IN_FLIGHT,
+    MAX_REDIRECTS,
+    Deadlines,
+)
 from fediverse.remote.names import AddressNotPermitted, GuardedResolver, Names, permitted, socket_factory
 from fediverse.remote.urls import Target, redirected, target
 
 Signer = Callable[[str, str, bytes | None], Mapping[str, str]]
 """(method, URL, body) to the headers that sign the request: Host, Date, Digest, Signature."""
-
-CONNECT_SECONDS = 5.0
-FETCH_SECONDS = 15.0  # a whole fetch: name, connection, redirects, body
-DELIVERY_SECONDS = 10.0
-MAX_BODY_BYTES = 1024 * 1024  # after decompression
-MAX_REDIRECTS = 5
-MAX_HEADERS = 100
-MAX_HEADER_BYTES = 8190
-MAX_IN_FLIGHT = 128  # fetches and deliveries are counted apart, so that neither starves the other
-MAX_FETCHES_PER_HOST = 16
-EXCERPT_BYTES = 1024
-DRAIN_BYTES = 64 * 1024  # a longer answer to a delivery costs its connection
-DRAIN_SECONDS = 5.0
-IDLE_SECONDS = 15.0
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _CLOSED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
@@ -141,7 +138,10 @@ class _Body:
 class Transport:
     """Two aiohttp sessions, for https and for allow-listed http, behind one guard. Made inside a running loop."""
 
-    def __init__(self, guard: AddressGuard, names: Names, user_agent: str, ca_file: str | None) -> None:
+    def __init__(
+        self, guard: AddressGuard, names: Names, *, user_agent: str, ca_file: str | None, deadlines: Deadlines
+    ) -> None:
+        self.deadlines = deadlines
         self._guard = guard
         self._names = names
         tls = _trust(ca_file)
@@ -173,7 +173,7 @@ class Transport:
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
             max_headers=MAX_HEADERS,
-            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, connect=self.deadlines.connect),
             trace_configs=[trace],
         )
 
@@ -242,7 +242,7 @@ class Transport:
         self.check(here)
         async with self._delivering:
             note = SimpleNamespace(reused=False)
-            async with within(DELIVERY_SECONDS, here):
+            async with within(self.deadlines.delivery, here):
                 try:
                     response = await self._send(here, body, headers, note)
                 except Unreachable as error:
@@ -254,7 +254,7 @@ class Transport:
                     status=response.status,
                     retry_after=read_retry_after(response.headers.get("Retry-After"), time.time()),
                     accept_signature=response.headers.get("Accept-Signature"),
-                    body_excerpt=await _excerpt(response),
+                    body_excerpt=await _excerpt(response, self.deadlines.drain),
                 )
             finally:
                 response.close()
@@ -268,7 +268,7 @@ class Transport:
             )
 
 
-async def _excerpt(response: aiohttp.ClientResponse) -> str:
+async def _excerpt(response: aiohttp.ClientResponse, seconds: float) -> str:
     """Read the body to its end, so that the connection can be used again, and return how it begins."""
     content = response.content
     if content.is_eof():  # the usual case: it came along with the headers, or there is none
@@ -276,7 +276,7 @@ async def _excerpt(response: aiohttp.ClientResponse) -> str:
     kept = b""
     drained = 0
     try:
-        async with asyncio.timeout(DRAIN_SECONDS):
+        async with asyncio.timeout(seconds):
             while drained <= DRAIN_BYTES and (chunk := await content.readany()):
                 drained += len(chunk)
                 kept += chunk[: EXCERPT_BYTES - len(kept)]
