@@ -157,6 +157,7 @@ def everybody(tx: Connection) -> Sequence[Row[Any]]:
     )
     return tx.execute(
         select(people, actors.c.username, actors.c.id.label("actor_id"))
+        .select_from(people)
         .outerjoin(actors, actors.c.id == first)
         .order_by(people.c.id)
     ).all()
