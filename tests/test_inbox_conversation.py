@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.peers.scripted import PUBLIC, Actor, Server, rfc3339, stamp
-from tests.support.instance import Account, Instance
 
 from fediverse import ids
 from fediverse.tables.inbox import received
 from fediverse.tables.statuses import statuses
+from tests.peers.scripted import PUBLIC, Actor, Server, rfc3339, stamp
+from tests.support.instance import Account, Instance
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import re
 from html import escape
 from typing import Final
 
-from fediverse.clock import Instant
+from fediverse.clock import DAY, Instant
 from fediverse.documents.addressing import read_addressing
 from fediverse.documents.attachments import read_attachments, read_links
 from fediverse.documents.context import Document
@@ -175,11 +175,15 @@ def _options(document: Document) -> str:
 
 
 def _times(document: Document, received_at: Instant) -> tuple[Instant, Instant | None]:
-    """When it was published and last edited. Neither is in the future, so that nothing stays on top for ever."""
+    """When it was published and last edited.
+
+    The first is never in the future, so that nothing stays on top for ever; the second a day at most, since it tells
+    which of two edits is the later one, on a clock that may be fast.
+    """
     published = instant_of(document.get("published"))
     if published is None or published > received_at:
         published = received_at
     updated = instant_of(document.get("updated"))
     if updated is None or updated <= published:
         return published, None
-    return published, min(updated, received_at)
+    return published, min(updated, received_at + DAY)

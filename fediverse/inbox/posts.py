@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -90,13 +90,18 @@ def update(tx: Connection, activity: Activity) -> Outcome:
         return "ignored"
     if row.author_id != signer.id:
         return "refused"
-    if note.updated_at is None and note.kind == "Question":
-        return "ignored"  # Mastodon tells new vote counts this way: the post was not edited
+    if note.updated_at is None and (note.kind == "Question" or _claims_a_time(document)):
+        return "ignored"  # Mastodon tells new vote counts without a time: the post was not edited, nor is it older
     if note.updated_at is not None and note.updated_at <= (row.edited_at or row.created_at):
         return "ignored"
     mentioned = threads.mentioned(tx, activity.urls, note)
     statuses.edit(tx, activity.urls, row, note, author=signer, mentions=mentioned, now=activity.now)
     return "applied"
+
+
+def _claims_a_time(document: Mapping[str, object] | None) -> bool:
+    """Whether the post says when it was edited: a time that the reader dropped is not after its publication."""
+    return document is not None and bool(document.get("updated"))
 
 
 @handles("Delete", ANY)

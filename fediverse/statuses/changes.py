@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import delete as sql_delete
 
 from fediverse import notifications, text
-from fediverse.clock import Instant
+from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.statuses import publishing
@@ -56,7 +56,7 @@ def edit(
     row = tx.execute(
         update(statuses)
         .where(statuses.c.id == status.id)
-        .values(**changed, edited_at=min(edited_at, now), version=statuses.c.version + 1)
+        .values(**changed, edited_at=min(edited_at, now + DAY), version=statuses.c.version + 1)
         .returning(*statuses.c)
     ).one()
     keep_version(tx, row, at=row.edited_at)

@@ -23,9 +23,9 @@ from fediverse.urls import Urls
 _FRESH = 5 * MINUTE
 
 _INSERT = Prepared(lambda insert: insert(statuses).on_conflict_do_nothing().returning(*statuses.c))
-# Whether an id was deleted, and whether replies to it are here already, before the post itself comes.
+# Whether an id was deleted by its author, and whether replies to it are here already, before the post itself comes.
 _BEFORE_ITS_COMING = select(
-    exists().where(tombstones.c.uri == bindparam("uri")),
+    exists().where(tombstones.c.uri == bindparam("uri"), tombstones.c.actor_id == bindparam("author")),
     exists().where(statuses.c.in_reply_to_uri == bindparam("uri")),
 )
 _COUNT_POST = (
@@ -68,7 +68,7 @@ def create(
     if local:
         _check_local(author, draft, mentions)
     else:
-        is_gone, awaited = tx.execute(_BEFORE_ITS_COMING, {"uri": draft.uri}).one()
+        is_gone, awaited = tx.execute(_BEFORE_ITS_COMING, {"uri": draft.uri, "author": author.id}).one()
         if is_gone:
             raise Gone("This post was deleted.")
     parent = _parent(tx, urls, author, draft)
