@@ -73,6 +73,8 @@ def environment(*, cache: BytecodeCache | None = None) -> Environment:
         picture_path=picture_path,
         content=content,
         is_long=is_long,
+        summary=summary,
+        feed_html=feed_html,
         tag_path=tag_path,
         visibility=visibility_words,
     )
@@ -210,6 +212,20 @@ def content(visit: Visit, status: Row[Any]) -> Markup:
         )
 
     return Markup(_TAG_OR_EMOJI.sub(show, html))  # noqa: S704 cleaned when stored
+
+
+def summary(status: Row[Any], length: int) -> str:
+    """The post in at most so many characters of plain text: its content warning where it has one."""
+    if not status.spoiler_text:
+        return excerpt(status.content, length)
+    words = " ".join(status.spoiler_text.split())
+    return words if len(words) <= length else words[: length - 1].rstrip() + "…"
+
+
+def feed_html(status: Row[Any]) -> str:
+    """The post's HTML for a feed reader, which knows nothing of content warnings or titles."""
+    above = "".join(f"<p><strong>{escape(text)}</strong></p>" for text in (status.spoiler_text, status.title) if text)
+    return f"{above}{status.content}"
 
 
 def is_long(status: Row[Any]) -> bool:
