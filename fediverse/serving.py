@@ -32,7 +32,7 @@ _PAGE: Final = frozenset({"text/html", "application/xhtml+xml"})
 _DOCUMENT: Final = frozenset({"application/activity+json", "application/ld+json", "application/json"})
 # Types in a list, whose parameters may be quoted texts with commas in them.
 _RANGE: Final = re.compile(r'\s*([^\s;,"]+)\s*((?:;\s*[^\s;,="]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]*))?\s*)*)(?:,|$)')
-_WEIGHT: Final = re.compile(r";\s*q\s*=\s*\"?([0-9.]+)", re.IGNORECASE)
+_WEIGHT: Final = re.compile(r";\s*q\s*=\s*\"?([^;,\s\"]*)")
 
 
 def prefers_page(accept: str) -> bool:
