@@ -65,6 +65,8 @@ async def _serve(settings: Settings, host: str, port: int, *, run_workers: bool)
         access_log=None,
         keepalive_timeout=_KEEPALIVE_SECONDS,
         shutdown_timeout=GRACE_SECONDS,
+        # Compressed bodies are not taken anywhere: nobody gets a bomb unpacked, and the inbox says why it refuses.
+        auto_decompress=False,
     )
     stop = _stop_signal()
     await runner.setup()

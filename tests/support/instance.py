@@ -162,7 +162,7 @@ async def running(database_url: str, folder: Path, **overrides: Any) -> AsyncIte
     }
     settings = Settings(**values)
     app = create_app(settings, run_workers=False)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, auto_decompress=False)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
