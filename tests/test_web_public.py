@@ -227,6 +227,9 @@ async def test_feeds_hold_public_posts_only(instance: Instance, browser: Browser
     assert titles == ["a <warning>", "one <b>&amp; #Tagged"]
     content = tree.findall(f"{ATOM}entry/{ATOM}content")[1].text or ""
     assert content.startswith("<p>one &lt;b&gt;&amp;amp; <a href=")
+    assert (tree.findall(f"{ATOM}entry/{ATOM}content")[0].text or "").startswith(
+        "<p><strong>a &lt;warning&gt;</strong></p><p>warned of"
+    )
     assert tree.findtext(f"{ATOM}id") == alice.uri
     again = await browser.get("/@alice.atom", headers={"If-None-Match": feed.headers["ETag"]})
     assert again.status == 304
@@ -273,10 +276,8 @@ async def test_text_stays_text(instance: Instance, browser: Browser, nasty: str)
         page = await browser.get(path)
         assert page.status == 200
         assert_inert(page)
-        assert "49" not in (page.all("title")[0].text or "")
-    assert nasty.strip() in " ".join(meta(await browser.get("/@mallory"), "og:title") or "").replace(" ", "") or (
-        "mallory" in (meta(await browser.get("/@mallory"), "og:title") or "")
-    )
+    title = meta(await browser.get("/@mallory"), "og:title")
+    assert title == f"{nasty.strip()} (@mallory@{instance.domain})"
     ElementTree.fromstring((await browser.get("/@mallory.atom")).body)
     page = await browser.get("/search", params={"q": nasty})
     assert_inert(page)
