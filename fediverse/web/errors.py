@@ -22,6 +22,7 @@ _PROGRAMS: Final = (
     "/api/",
     "/oauth/token",
     "/oauth/revoke",
+    "/oauth/userinfo",
     "/.well-known/",
     "/nodeinfo",
     "/inbox",

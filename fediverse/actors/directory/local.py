@@ -6,7 +6,7 @@ import re
 from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Connection, Row, text, update
 
 from fediverse import ids
 from fediverse.actors.directory.keys import LocalKeys, add_local
@@ -102,7 +102,8 @@ def create_local(
             version=1,
             created_at=now,
         )
-        .on_conflict_do_nothing(index_elements=["username_folded"], index_where=actors.c.host == "")
+        # Written out: PostgreSQL does not find a partial index by the parameter of a prepared statement.
+        .on_conflict_do_nothing(index_elements=["username_folded"], index_where=text("host = ''"))
         .returning(*actors.c)
     ).one_or_none()
     if row is None:
