@@ -12,10 +12,10 @@ from fediverse import entities, keys, loading, search, statuses, timelines
 from fediverse.actors import directory, relations
 from fediverse.api import listings, respond
 from fediverse.api.paging import ACCOUNTS, page_of
-from fediverse.api.params import query
 from fediverse.api.respond import NOT_FOUND, Call, Listing, path_id
 from fediverse.errors import BadRequest, NotFound
 from fediverse.paging import Page
+from fediverse.params import query
 from fediverse.tables.actors import INSTANCE_ACTOR_ID
 from fediverse.text import fold_host, split_handle
 from fediverse.urls import Urls

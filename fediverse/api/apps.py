@@ -7,11 +7,11 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, entities, keys
-from fediverse.api import limits, params, respond
-from fediverse.api.params import Params
+from fediverse import access, clock, entities, keys, params
+from fediverse.api import limits, respond
 from fediverse.api.respond import NOT_FOUND, Call
 from fediverse.errors import NotFound
+from fediverse.params import Params
 
 routes = web.RouteTableDef()
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import entities, loading, notifications
-from fediverse.api import params, respond
+from fediverse import entities, loading, notifications, params
+from fediverse.api import respond
 from fediverse.api.paging import NOTIFICATIONS, page_of
-from fediverse.api.params import query
 from fediverse.api.respond import NOT_FOUND, Call, Listing, path_id
 from fediverse.errors import NotFound
+from fediverse.params import query
 
 routes = web.RouteTableDef()
 _TIMELINES: Final = ("home", "notifications")

@@ -15,12 +15,12 @@ from urllib.parse import unquote_plus
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, entities, keys
+from fediverse import access, clock, entities, keys, params
 from fediverse.access import OAuthError
 from fediverse.access.scopes import held
-from fediverse.api import params, respond
-from fediverse.api.params import Params
+from fediverse.api import respond
 from fediverse.errors import FediverseError
+from fediverse.params import Params
 
 routes = web.RouteTableDef()
 

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from aiohttp import web
 
-from fediverse.api.params import Params
 from fediverse.paging import Page
+from fediverse.params import Params
 
 _CURSORS: Final = frozenset({"max_id", "since_id", "min_id"})
 #: (default, most) entries of a page.

@@ -8,13 +8,13 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import access, keys, posting, statuses, text
-from fediverse.api import listings, params, respond
-from fediverse.api.params import Params
+from fediverse import access, keys, params, posting, statuses, text
+from fediverse.api import listings, respond
 from fediverse.api.respond import Call, path_id
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.entities import VISIBILITIES
 from fediverse.errors import Invalid, NotFound
+from fediverse.params import Params
 
 routes = web.RouteTableDef()
 

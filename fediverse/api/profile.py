@@ -7,16 +7,16 @@ from typing import Any, Final, cast
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import entities, keys, media
+from fediverse import entities, keys, media, params
 from fediverse.actors import profile, relations
 from fediverse.actors.directory import ActorColumns
-from fediverse.api import params, respond
-from fediverse.api.params import Params
+from fediverse.api import respond
 from fediverse.api.posting import read_language
 from fediverse.api.respond import Call
 from fediverse.drafts import FieldDraft
 from fediverse.entities import VISIBILITIES
 from fediverse.errors import FediverseError, Invalid
+from fediverse.params import Params
 
 routes = web.RouteTableDef()
 

@@ -8,8 +8,8 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import loading, reactions, statuses
-from fediverse.api import listings, params, respond
+from fediverse import loading, params, reactions, statuses
+from fediverse.api import listings, respond
 from fediverse.api.respond import Call, path_id
 from fediverse.drafts import Visibility
 from fediverse.entities import VISIBILITIES

@@ -9,14 +9,14 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, entities, keys
+from fediverse import access, clock, entities, keys, params
 from fediverse.access import Credentials, passwords
 from fediverse.actors import directory, people
 from fediverse.actors.directory import LocalKeys
-from fediverse.api import limits, params, respond
-from fediverse.api.params import Params
+from fediverse.api import limits, respond
 from fediverse.clock import Instant
 from fediverse.errors import Conflict, FediverseError, Forbidden, Invalid
+from fediverse.params import Params
 from fediverse.settings import Settings
 
 routes = web.RouteTableDef()

@@ -8,13 +8,13 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import entities, loading
+from fediverse import entities, loading, params
 from fediverse.actors import relations
-from fediverse.api import accounts, listings, params, respond
+from fediverse.api import accounts, listings, respond
 from fediverse.api.paging import ACCOUNTS, page_of
-from fediverse.api.params import query
 from fediverse.api.respond import Call, Listing, path_id
 from fediverse.clock import SECOND
+from fediverse.params import query
 
 routes = web.RouteTableDef()
 _TEN_YEARS: Final = 10 * 366 * 24 * 3600

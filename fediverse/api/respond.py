@@ -17,10 +17,10 @@ from fediverse import access, clock, keys
 from fediverse.access import Credentials
 from fediverse.actors import directory, people
 from fediverse.api import paging
-from fediverse.api.params import read_id
 from fediverse.clock import Instant
 from fediverse.db import Database
 from fediverse.errors import Forbidden, NotFound, Unauthorized
+from fediverse.params import read_id
 from fediverse.site import Site
 from fediverse.urls import Urls
 

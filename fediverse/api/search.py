@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row
 from fediverse import entities, keys, search, statuses
 from fediverse.access import Credentials
 from fediverse.api import accounts, listings, respond
-from fediverse.api.params import query
 from fediverse.api.respond import Call
 from fediverse.errors import Invalid, Unauthorized
+from fediverse.params import query
 
 routes = web.RouteTableDef()
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from fediverse import entities, loading, reactions, statuses, timelines
 from fediverse.api import listings, respond
 from fediverse.api.paging import ACCOUNTS, page_of
-from fediverse.api.params import query
 from fediverse.api.respond import Call, Listing, path_id
+from fediverse.params import query
 
 routes = web.RouteTableDef()
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from fediverse import reactions, statuses, timelines
 from fediverse.api import listings, respond
 from fediverse.api.paging import page_of
-from fediverse.api.params import query
 from fediverse.api.respond import Call, Listing
+from fediverse.params import query
 
 routes = web.RouteTableDef()
 _MORE_TAGS: Final = 4

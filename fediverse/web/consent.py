@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from fediverse import access
 from fediverse.access import OUT_OF_BAND, AuthorizeRequest, OAuthError
-from fediverse.api.params import Params, query
+from fediverse.params import Params, query
 from fediverse.web import render
 from fediverse.web.visit import Visit, form, read, see_other, with_form, write
 

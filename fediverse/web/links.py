@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Row
 from fediverse import access, instance, keys
 from fediverse.access import LinkPurpose, passwords
 from fediverse.actors import directory, people, profile
-from fediverse.api.params import Params
 from fediverse.errors import Conflict, FediverseError, Forbidden, Invalid
+from fediverse.params import Params
 from fediverse.web import render
 from fediverse.web.entrance import begin_session
 from fediverse.web.visit import Visit, form, read, see_other, with_form, write

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Row
 
 from fediverse import keys, loading, statuses, timelines
 from fediverse.actors import directory, relations
-from fediverse.api.params import read_id
 from fediverse.drafts import Visibility
 from fediverse.entities import StatusView
 from fediverse.errors import Gone, NotFound
 from fediverse.paging import Page
+from fediverse.params import read_id
 from fediverse.urls import Urls
 from fediverse.web import negotiation, render, writing
 from fediverse.web.visit import Visit, page_number, read, see_other

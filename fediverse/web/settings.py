@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Row
 from fediverse import access, instance, keys, media
 from fediverse.access import passwords
 from fediverse.actors import people, profile
-from fediverse.api.params import Params
 from fediverse.drafts import FieldDraft
 from fediverse.errors import FediverseError, Forbidden, Invalid, TooLarge, UnsupportedType
 from fediverse.instance import InstanceInfo
+from fediverse.params import Params
 from fediverse.web import render
 from fediverse.web.limits import check_attempts, count_failure
 from fediverse.web.visit import Visit, cookies_of, form, read, see_other, write

@@ -14,15 +14,14 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from sqlalchemy import Connection, Row
 
-from fediverse import access, clock, instance, keys, notifications
+from fediverse import access, clock, instance, keys, notifications, params
 from fediverse.access import Credentials
 from fediverse.actors import directory, people, relations
-from fediverse.api import params
-from fediverse.api.params import Params
 from fediverse.clock import Instant
 from fediverse.db import Database
 from fediverse.errors import FediverseError, Forbidden, NotFound
 from fediverse.instance import InstanceInfo
+from fediverse.params import Params
 from fediverse.site import Site
 from fediverse.urls import Urls
 from fediverse.web.cookies import Cookies, cookies, new_form_value

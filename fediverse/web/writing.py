@@ -10,10 +10,10 @@ from aiohttp import web
 from sqlalchemy import Connection, Row
 
 from fediverse import keys, loading, posting, statuses, text
-from fediverse.api.params import Params
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.entities import VISIBILITIES, StatusView, visibility_name
 from fediverse.errors import FediverseError, Forbidden, Gone, Invalid, NotFound
+from fediverse.params import Params
 from fediverse.web import render
 from fediverse.web.visit import Visit, form, page_number, read, see_other, write
 
