@@ -12,16 +12,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import TypeVar
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from fediverse.remote.addresses import AddressGuard
+from fediverse.remote.addresses import AddressGuard, IPAddress
 from fediverse.remote.errors import Refused, Unreachable
 
 Resolver = Callable[[str], Awaitable[Sequence[str]]]
 """A host name to its addresses, as texts; raises ``OSError`` where there are none."""
 
 AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple]  # type: ignore[type-arg]
+
+_Address = TypeVar("_Address", str, IPAddress)
 
 CACHE_SECONDS = 30.0
 CACHE_ENTRIES = 4096
@@ -119,7 +122,7 @@ class GuardedResolver(AbstractResolver):
         """Do nothing: the names belong to both resolvers."""
 
 
-def permitted(guard: AddressGuard, scheme: str, host: str, port: int, found: Sequence[str]) -> list[str]:
+def permitted(guard: AddressGuard, scheme: str, host: str, port: int, found: Sequence[_Address]) -> list[_Address]:
     """Return the addresses, out of those found for the host, that may be dialled; raise ``Refused`` if none may.
 
     Private addresses beside public ones are dropped. Over plain http either all are allow-listed or none is used:
@@ -129,7 +132,7 @@ def permitted(guard: AddressGuard, scheme: str, host: str, port: int, found: Seq
         if not guard.all_allowlisted(found, port):
             raise Refused(f"{host} can be called over https only.")
         return list(found)
-    usable = [text for text in found if guard.permits(text, port)]
+    usable = [address for address in found if guard.permits(address, port)]
     if not usable:
         raise Refused(f"{host} is at an address that this server does not call.")
     return usable

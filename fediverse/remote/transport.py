@@ -230,7 +230,7 @@ class Transport:
     def check(self, here: Target) -> None:
         """Raise ``Refused`` if the URL names a forbidden IP address; names are checked when they are dialled."""
         if here.literal is not None:
-            permitted(self._guard, here.scheme, here.host, here.port, [str(here.literal)])
+            permitted(self._guard, here.scheme, here.host, here.port, [here.literal])
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResult:
         """Send the body and return the answer whatever its status; no redirect is followed.

@@ -6,9 +6,9 @@ Two parsers that read a URL differently are how address checks get fooled, so no
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 from urllib.parse import quote, urljoin
 
 import idna
@@ -32,8 +32,7 @@ _NON_ASCII = re.compile(r"[^\x21-\x7e]+")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A URL taken apart: ``url`` is its canonical form, without fragment, exactly as it is requested."""
 
     url: str
@@ -112,25 +111,28 @@ def target(url: str) -> Target:
     found = None if _FORBIDDEN.search(url) else _URL.fullmatch(url)
     if found is None:
         raise Refused("This is not an http or https address.")
-    scheme = found["scheme"].lower()
-    host, port, literal = split_authority(found["authority"])
+    scheme, authority, rest, fragment = found.groups("")
+    origin, scheme, host, port, literal = _origin(scheme, authority)
+    if not rest.startswith("/"):
+        rest = "/" + rest
+    if not rest.isascii():
+        try:
+            rest = _NON_ASCII.sub(lambda match: quote(match[0]), rest)
+        except UnicodeEncodeError as error:
+            raise Refused("This address has characters that cannot be sent.") from error
+    canonical = origin + rest
+    return Target(canonical, scheme, host, port, literal, fragment[1:], yarl.URL(canonical, encoded=True))
+
+
+@lru_cache(maxsize=4096)
+def _origin(scheme: str, authority: str) -> tuple[str, str, str, int, IPAddress | None]:
+    """Return (canonical origin, scheme, host, port, literal)."""
+    scheme = scheme.lower()
+    host, port, literal = split_authority(authority)
     if port == _DEFAULT_PORTS[scheme]:
         port = None
-    rest = found["rest"] if found["rest"].startswith("/") else "/" + found["rest"]
-    try:
-        rest = _NON_ASCII.sub(lambda match: quote(match[0]), rest)
-    except UnicodeEncodeError as error:
-        raise Refused("This address has characters that cannot be sent.") from error
-    canonical = f"{scheme}://{authority_of(host, port)}{rest}"
-    return Target(
-        url=canonical,
-        scheme=scheme,
-        host=host,
-        port=port or _DEFAULT_PORTS[scheme],
-        literal=literal,
-        fragment=(found["fragment"] or "")[1:],
-        yarl=yarl.URL(canonical, encoded=True),
-    )
+    origin = f"{scheme}://{authority_of(host, port)}"
+    return origin, scheme, host, port or _DEFAULT_PORTS[scheme], literal
 
 
 def redirected(here: Target, location: str) -> Target:
