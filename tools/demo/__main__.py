@@ -52,7 +52,7 @@ async def _run() -> None:
 
 
 async def _prepare(servers: Sequence[Server]) -> None:
-    print("Starting two instances and letting their people talk. This takes about half a minute.", flush=True)
+    print("Starting two instances and letting their people talk. This takes less than a minute.", flush=True)
     await asyncio.gather(*(server.start() for server in servers))
     stage = Stage(servers)
     await asyncio.gather(*(stage.people(server) for server in servers))

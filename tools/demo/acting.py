@@ -31,14 +31,11 @@ class Stage:
     async def people(self, server: Server) -> None:
         """The brand's accounts exist, with names and pictures."""
         owner, *others = server.brand.people
-        await server.set_up(owner)
-        for person in others:
-            await server.add_account(person)
-        for person in server.brand.people:
-            server.tokens[person.key] = await server.cli("token", "create", person.key)
-            await self._dress(server, person)
+        await asyncio.gather(server.set_up(owner), *(server.add_account(person) for person in others))
+        await asyncio.gather(*(self._dress(server, person) for person in server.brand.people))
 
     async def _dress(self, server: Server, person: Person) -> None:
+        server.tokens[person.key] = await server.cli("token", "create", person.key)
         form = aiohttp.FormData(
             {
                 "display_name": person.name,
