@@ -67,12 +67,21 @@ function isHost(host) {
   if (name.startsWith("[")) return URL.canParse(`http://${name}/`);
   if (/[^\x00-\x7f]/u.test(name)) {
     if (!URL.canParse(`http://${name}/`)) return false;
-    name = new URL(`http://${name}/`).hostname;
+    const folded = new URL(`http://${name}/`).hostname;
+    if (!areLabels(name.split(/[.\u3002\uff0e\uff61]/u), folded.split("."))) return false;
+    name = folded;
   }
   name = name.toLowerCase().replace(/\.$/u, "");
   if (!name || name.length > 253) return false;
   if (NUMERIC_END.test(name)) return isIPv4(name);
   return name.split(".").every((label) => LABEL.test(label));
+}
+
+// IDNA 2008 is stricter than URL parsers: beside a label that is not ASCII, none may hold "_" or have stray hyphens.
+function areLabels(typed, folded) {
+  const isEncoded = (label) => label.toLowerCase().startsWith("xn--");
+  if (!folded.some((label, i) => isEncoded(label) && !isEncoded(typed[i] ?? ""))) return true;
+  return typed.every((label) => isEncoded(label) || !/^-|-$|_|^..--/u.test(label));
 }
 
 function isIPv4(name) {
@@ -133,11 +142,11 @@ function link(text, start, authorityStart) {
   const port = match(PORT, text, end);
   const host = text.slice(authorityStart, end);
   if (port !== null) end += port.length;
-  else if (text[end] === ":" && /\p{Nd}/u.test(text[end + 1] ?? "")) return [null, authorityEnd];
+  else if (text[end] === ":" && /\p{Nd}/u.test(text[end + 1] ?? "")) return [null, authorityStart];
   if (["/", "?", "#"].includes(text[end])) {
     end = trimPath(text, end, end + match(PATH, text, end).length);
   } else if (port === null && !hasTopLevel(host)) {
-    return [null, authorityEnd];
+    return [null, authorityStart];
   }
   return [{ start, end, shown: "x".repeat(URL_LENGTH) }, end];
 }

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from sqlalchemy import Connection
 
 from fediverse import keys, media, moderation
-from fediverse.errors import NotFound
+from fediverse.errors import BadRequest, NotFound
 from fediverse.remote import RemoteError, TooBig
 from fediverse.text import fold_host
 from fediverse.web.headers import FILE_POLICY
@@ -85,7 +85,7 @@ async def proxied(request: web.Request) -> web.Response:
 def _host(url: str) -> str:
     try:
         return fold_host(urlsplit(url).netloc)
-    except ValueError as error:
+    except (ValueError, BadRequest) as error:
         raise NotFound(_NO_PICTURE) from error
 
 
