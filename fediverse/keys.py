@@ -9,7 +9,6 @@ from aiohttp import web
 if TYPE_CHECKING:
     from jinja2 import Environment
     from limits.strategies import RateLimiter
-    from prometheus_client import CollectorRegistry
 
     from fediverse.actors.discovery import Discovery
     from fediverse.actors.signers import Signers
@@ -49,5 +48,3 @@ SITE: web.AppKey[Site] = web.AppKey("site")
 TEMPLATES: web.AppKey[Environment] = web.AppKey("templates")
 #: How much callers may ask.
 LIMITER: web.AppKey[RateLimiter] = web.AppKey("limiter")
-#: The figures that /metrics shows.
-METRICS: web.AppKey[CollectorRegistry] = web.AppKey("metrics")

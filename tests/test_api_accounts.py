@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 from sqlalchemy import select, update
 
 from fediverse import clock, ids
@@ -12,6 +14,8 @@ from fediverse.tables.actors import actors, follows, mutes
 from fediverse.tables.instance import instance as properties
 from tests.support.entities import assert_entity
 from tests.support.instance import Account, Instance
+
+MakeInstance = Callable[..., Awaitable[Instance]]
 
 
 @pytest.fixture
@@ -403,3 +407,38 @@ async def test_malformed_bodies_are_refused_and_change_nothing(
     assert await instance.home(alice) == []
     rows = await instance.database.read(lambda tx: tx.execute(select(follows)).all())
     assert rows == []
+
+
+async def test_search_reaches_no_private_address(make_instance: MakeInstance) -> None:
+    instance = await make_instance(allowed_private_addresses="")
+    alice = await instance.account("alice")
+    asked: list[str] = []
+
+    async def canary(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.json_response({"id": str(request.url), "type": "Person", "secret": "marker"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", canary)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        port = runner.addresses[0][1]
+        for q in (
+            f"http://127.0.0.1:{port}/users/x",
+            f"http://localhost:{port}/users/x",
+            f"http://[::ffff:127.0.0.1]:{port}/users/x",
+            f"http://2130706433:{port}/users/x",
+            f"@x@127.0.0.1:{port}",
+            f"x@localhost:{port}",
+        ):
+            params = {"q": q, "resolve": "true"}
+            found = await instance.call("GET", "/api/v2/search", by=alice, params=params)
+            assert found == {"accounts": [], "statuses": [], "hashtags": []}
+            await instance.call("GET", "/api/v1/accounts/search", by=alice, params=params)
+            await instance.post(alice, f"hello {q[:100]}")
+    finally:
+        await runner.cleanup()
+    assert asked == []
