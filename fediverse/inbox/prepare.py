@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import Connection, Row, bindparam, exists, select
 
 from fediverse import moderation
 from fediverse.actors import directory
@@ -104,10 +104,15 @@ def _read(row: Row[Any], signer: Row[Any], *, now: Instant) -> _Read | Prepared:
         return Prepared(row, refused=error.message)
 
 
+_FOLLOWED = select(actors.c.id).where(
+    actors.c.id.in_(bindparam("ids", expanding=True)),
+    exists().where(follows.c.followee_id == actors.c.id, follows.c.follower_is_local, follows.c.accepted),
+)
+
+
 def _followed(tx: Connection, signer_ids: Iterable[int]) -> frozenset[int]:
     """Those whom somebody here follows."""
-    here = exists().where(follows.c.followee_id == actors.c.id, follows.c.follower_is_local, follows.c.accepted)
-    return frozenset(tx.scalars(select(actors.c.id).where(actors.c.id.in_(set(signer_ids)), here)))
+    return frozenset(tx.scalars(_FOLLOWED, {"ids": list(signer_ids)}))
 
 
 def _named(urls: Urls, one: _Read) -> Iterable[str]:

@@ -18,8 +18,7 @@ from fediverse import clock, metrics
 from fediverse.actors import directory
 from fediverse.actors.signers import KnownSigner, Signers
 from fediverse.db import Database
-from fediverse.documents import read_activity
-from fediverse.drafts import ActivityDraft
+from fediverse.documents import ACTIVITY_TYPES, http_uri, id_of, type_of
 from fediverse.errors import BadRequest, FediverseError, Forbidden, Gone, NotFound, UnsupportedType
 from fediverse.inbox import store
 from fediverse.inbox.store import Incoming
@@ -45,6 +44,15 @@ class Posted:
     content_encoding: str
     read: Callable[[int], Awaitable[bytes]]
     recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an activity says of itself, as far as the door has to know."""
+
+    type: str
+    id: str | None
+    actor_uri: str
 
 
 class Receiver:
@@ -92,7 +100,7 @@ class Receiver:
         )
         return "stored", draft.type if draft.type in _COUNTED else "other"
 
-    async def _verify(self, parsed: SignedRequest, draft: ActivityDraft, body: bytes) -> KnownSigner | None:
+    async def _verify(self, parsed: SignedRequest, draft: Claim, body: bytes) -> KnownSigner | None:
         """The signer; None for the deletion of somebody who is not known here."""
         now = clock.now() / 1000
         signer = self._signers.remembered(parsed.key_id)
@@ -135,13 +143,22 @@ def check_type(content_type: str, content_encoding: str) -> None:
         raise UnsupportedType("Inboxes take no compressed bodies. Send it without Content-Encoding.")
 
 
-def read(body: bytes) -> ActivityDraft:
-    """The activity in a body. Raises BadRequest when there is none."""
+def read(body: bytes) -> Claim:
+    """What the activity in a body says of itself. Raises BadRequest when there is none.
+
+    The worker reads the rest; what the two read in common they read by the same functions.
+    """
     try:
         document: dict[str, Any] = parse_object(body)
     except ValueError as error:
         raise BadRequest(str(error)) from error
-    return read_activity(document)
+    kind = type_of(document, ACTIVITY_TYPES)
+    if not kind:
+        raise BadRequest("An activity needs a type.")
+    actor_uri = http_uri(id_of(document.get("actor")))
+    if actor_uri is None:
+        raise BadRequest("An activity needs an actor whose id is an http(s) URL.")
+    return Claim(kind, id_of(document.get("id")), actor_uri)
 
 
 def _recipient_status(tx: Connection, username: str) -> int:

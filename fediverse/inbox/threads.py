@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from fediverse import clock, moderation, statuses
 from fediverse.actors import directory
@@ -27,6 +27,8 @@ from fediverse.tables.statuses import statuses as table
 from fediverse.urls import Urls
 
 log = structlog.get_logger(__name__)
+
+_BY_URIS = select(table).where(table.c.uri.in_(bindparam("uris", expanding=True)), table.c.deleted_at.is_(None))
 
 MAX_ANCESTORS = 20
 SECONDS = 30.0
@@ -124,7 +126,7 @@ def known(tx: Connection, urls: Urls, uris: Iterable[str]) -> dict[str, Row[Any]
     found: dict[str, Row[Any]] = {}
     elsewhere = [folded for folded in asked.values() if not urls.is_local(folded)]
     if elsewhere:
-        rows = tx.execute(select(table).where(table.c.uri.in_(elsewhere), table.c.deleted_at.is_(None)))
+        rows = tx.execute(_BY_URIS, {"uris": elsewhere})
         found = {row.uri: row for row in rows}
     if local_ids:
         here = {row.id: row for row in statuses.by_ids(tx, local_ids).values() if row.local}

@@ -210,7 +210,14 @@ def _part(prepared: Sequence[Prepared]) -> tuple[list[Prepared], dict[int, list[
 
 def apply(tx: Connection, prepared: Sequence[Prepared], *, now: Instant) -> list[_Result]:
     """The activities have their effect and are settled, all in this transaction; each stands or falls by itself."""
-    results = [_apply_one(tx, one, now=now) for one in prepared]
+    try:
+        # Nearly always nothing goes wrong: one savepoint for all is enough.
+        with savepoint(tx):
+            results = [_run(tx, one) for one in prepared]
+    except exc.OperationalError:
+        raise  # the database, not an activity: the whole batch is tried again
+    except Exception:
+        results = [_run_alone(tx, one, now=now) for one in prepared]
     settled: dict[tuple[Outcome, str | None], list[int]] = {}
     for result in results:
         if result.outcome is not None:
@@ -222,22 +229,27 @@ def apply(tx: Connection, prepared: Sequence[Prepared], *, now: Instant) -> list
     return results
 
 
-def _apply_one(tx: Connection, one: Prepared, *, now: Instant) -> _Result:
+def _run(tx: Connection, one: Prepared) -> _Result:
+    """What came of the activity; what the handler raises is raised."""
     if one.refused is not None:
         return _Result(one.row, one.row.type, "refused", one.refused)
     if one.handler is None or one.activity is None:
         return _Result(one.row, "other", "ignored")
-    kind = one.activity.draft.type
+    return _Result(one.row, one.activity.draft.type, one.handler.handle(tx, one.activity))
+
+
+def _run_alone(tx: Connection, one: Prepared, *, now: Instant) -> _Result:
+    """What came of the activity, undone where its handler failed."""
     try:
         with savepoint(tx):
-            return _Result(one.row, kind, one.handler.handle(tx, one.activity))
+            return _run(tx, one)
     except FediverseError as error:
-        return _Result(one.row, kind, "refused", error.message)
+        return _Result(one.row, one.row.type, "refused", error.message)
     except exc.OperationalError:
-        raise  # the database, not the activity: the whole batch is tried again
+        raise
     except Exception as error:
-        log.exception("inbox.handler_failed", type=kind, activity_id=one.row.id)
-        return _Result(one.row, kind, store.postpone(tx, one.row, error=repr(error), now=now), repr(error))
+        log.exception("inbox.handler_failed", type=one.row.type, activity_id=one.row.id)
+        return _Result(one.row, one.row.type, store.postpone(tx, one.row, error=repr(error), now=now), repr(error))
 
 
 def _postpone(tx: Connection, row: Row[Any], error: str, *, now: Instant) -> None:
