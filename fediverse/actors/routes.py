@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import hdrs, web
 from sqlalchemy import Connection, Row, select
 
 from fediverse import clock, documents, keys
 from fediverse.actors import directory, nodeinfo, requester, webfinger
+from fediverse.actors.served import NAME, NO_ACTOR, local_actor
 from fediverse.documents import Picture
 from fediverse.errors import BadRequest, Gone, NotFound
 from fediverse.serving import (
@@ -25,15 +26,12 @@ from fediverse.serving import (
     to_page,
 )
 from fediverse.site import Recent
-from fediverse.tables.actors import INSTANCE_ACTOR_ID
 from fediverse.tables.instance import pictures
 from fediverse.urls import Urls
 
 routes = web.RouteTableDef()
 
-NAME: Final = "{name:[A-Za-z0-9_]+}"
 CENSUS: web.AppKey[nodeinfo.Census] = web.AppKey("census")
-NO_ACTOR: Final = "There is no such account here."
 # Rendered documents by (id, version): what changes gets another key.
 _DOCUMENTS: web.AppKey[Recent] = web.AppKey("actor_documents")
 
@@ -147,20 +145,6 @@ async def nodeinfo_document(request: web.Request) -> web.Response:
     )
     schema = f"http://nodeinfo.diaspora.software/ns/schema/{version}#"
     return respond(request, answer(document, content_type=f'application/json; profile="{schema}"'))
-
-
-def local_actor(tx: Connection, name: str, *, fold: bool = False) -> Row[Any]:
-    """The local actor of that name, deleted ones included; in this spelling unless ``fold``.
-
-    Ids are compared exactly, so an actor is served from one address only. Raises NotFound, for suspended ones too:
-    410 would make other servers forget who may be back tomorrow.
-    """
-    row = directory.local(tx, name)
-    if row is None or row.id == INSTANCE_ACTOR_ID or not (fold or row.username == name):
-        raise NotFound(NO_ACTOR)
-    if row.suspended_at is not None and row.deleted_at is None:
-        raise NotFound(NO_ACTOR)
-    return row
 
 
 def _gone(urls: Urls, row: Row[Any]) -> Answer:

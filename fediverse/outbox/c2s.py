@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row
 from fediverse import access, clock, documents, keys
 from fediverse.access import Credentials
 from fediverse.actors import directory
-from fediverse.actors.routes import NAME, local_actor
+from fediverse.actors.served import NAME, local_actor
 from fediverse.errors import BadRequest, Forbidden, Gone, Invalid, TooLarge, Unauthorized, UnsupportedType
 from fediverse.outbox import c2s_notes, c2s_reactions
 from fediverse.outbox.c2s_caller import Caller

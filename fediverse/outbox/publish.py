@@ -85,14 +85,13 @@ def publish(
         return 0
     activity_id = ids.new_id()
     lasts = PRIVATE_LIFETIME if private or activity.get("type") in _TAKES_BACK else PUBLIC_LIFETIME
-    document = _without_hidden_recipients(activity)
     tx.execute(
         sql_insert(activities).values(
             id=activity_id,
             actor_id=actor_id,
             type=str(activity.get("type", "")),
             object_key=object_key,
-            document=orjson.dumps(document),
+            document=orjson.dumps(_without_hidden_recipients(activity)),
             expires_at=now + lasts,
             created_at=now,
         )

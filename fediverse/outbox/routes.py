@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select
 
 from fediverse import documents, keys
 from fediverse.actors import directory, requester
-from fediverse.actors.routes import NAME, local_actor
+from fediverse.actors.served import NAME, local_actor
 from fediverse.drafts import Visibility
 from fediverse.errors import BadRequest, Forbidden, Gone, NotFound
 from fediverse.ids import MAX_ID
