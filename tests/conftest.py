@@ -45,6 +45,14 @@ def pytest_report_header(config: pytest.Config) -> str:
     return "databases — " + ", ".join(words)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The soak tests run only when they are asked for."""
+    if "soak" not in config.getoption("-m"):
+        left_out = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whatever needs a database runs once on each."""
     if "database_kind" in metafunc.fixturenames:

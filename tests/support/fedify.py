@@ -70,10 +70,19 @@ class Fedify:
 
     async def do(self, command: str, *, by: str = "carol", **params: Any) -> Any:
         """What the command of ``commands.mjs`` answered; fails the test with Fedify's own words if it failed."""
+        status, answer = await self._command(command, by, params)
+        assert status == 200, f"Fedify: {command} {params}: {answer['error']}"
+        return answer
+
+    async def refused(self, command: str, *, by: str = "carol", **params: Any) -> str:
+        """Fedify's words on why the command failed; fails the test if it did not."""
+        status, answer = await self._command(command, by, params)
+        assert status == 500, f"Fedify: {command} {params} succeeded: {answer}"
+        return str(answer["error"])
+
+    async def _command(self, command: str, by: str, params: dict[str, Any]) -> tuple[int, Any]:
         async with self.http.post(f"{self.url}/control/{command}", json={"as": by, **params}) as response:
-            answer = await response.json()
-            assert response.status == 200, f"Fedify: {command} {params}: {answer['error']}"
-            return answer
+            return response.status, await response.json()
 
     async def report(self) -> Any:
         """Everything that happened on this server."""

@@ -74,7 +74,7 @@ class Instance:
         self, username: str, *, role: people.Role = "user", scopes: str = "read write follow push", **profile: Any
     ) -> Account:
         """A new account."""
-        account = await self.database.write(_create, self.settings, username, role, scopes, profile)
+        account = await self.database.write(create_account, self.settings, username, role, scopes, profile)
         self.accounts[username] = account
         return account
 
@@ -173,9 +173,15 @@ async def running(database_url: str, folder: Path, **overrides: Any) -> AsyncIte
         await runner.cleanup()
 
 
-def _create(
-    tx: Connection, settings: Settings, username: str, role: people.Role, scopes: str, profile: dict[str, Any]
+def create_account(
+    tx: Connection,
+    settings: Settings,
+    username: str,
+    role: people.Role = "user",
+    scopes: str = "read write follow push",
+    profile: dict[str, Any] | None = None,
 ) -> Account:
+    """A person, an actor and a token."""
     now = clock.now()
     actor = directory.create_local(tx, username=username, keys=some_keys(), secret=settings.secret, now=now)
     if profile:
