@@ -25,7 +25,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _EACH = parse("300 per 5 minutes")
 _WRONG_TOKENS = parse("100 per 5 minutes")
-_UNCOUNTED = ("/inbox", "/users/", "/static/", "/brand/", "/media/", "/proxy/", "/healthz", "/readyz", "/metrics", "/actor")
+_FILES = ("/static/", "/brand/", "/media/", "/proxy/")
+_UNCOUNTED = ("/inbox", "/users/", "/actor", *_FILES, "/healthz", "/readyz", "/metrics")
 
 
 def limiter() -> RateLimiter:

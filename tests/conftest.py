@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import structlog
-from tests.peers import scripted
-from tests.support import postgres
-from tests.support.instance import Instance, running
 
 from fediverse.db import Database, open_database, postgres_engine, sqlite_engine
 from fediverse.migrations import upgrade
+from tests.peers import scripted
+from tests.support import postgres
+from tests.support.instance import Instance, running
 
 DATABASES = ("sqlite", "postgres")
 

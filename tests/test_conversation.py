@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.conftest import MakeInstance
-from tests.support.instance import Account, Instance, settle
 
 from fediverse.text import plain
+from tests.conftest import MakeInstance
+from tests.support.instance import Account, Instance, settle
 
 
 def texts(statuses: list[Any]) -> list[str]:
@@ -66,7 +66,7 @@ async def test_a_post_with_mention_hashtag_and_link(pair: tuple[Instance, Instan
     assert seen["language"] == "en"
     assert [mention["acct"] for mention in seen["mentions"]] == ["bob"]
     assert [tag["name"].lower() for tag in seen["tags"]] == ["coffee"]
-    assert [told["type"] for told in await other.notifications(bob)][0] == "mention"
+    assert (await other.notifications(bob))[0]["type"] == "mention"
     tagged = await other.call("GET", "/api/v1/timelines/tag/coffee", by=bob)
     assert [status["uri"] for status in tagged] == [posted["uri"]]
 

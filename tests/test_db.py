@@ -82,7 +82,8 @@ async def test_a_database_that_cannot_be_reached_is_unavailable_and_comes_back(n
     def end_others(tx: Connection) -> None:
         tx.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )
 

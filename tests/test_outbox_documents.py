@@ -132,9 +132,7 @@ async def test_pages_back_and_forth(instance: Instance, alice: Account) -> None:
     assert seen == [f"<p>{text}</p>" for text in texts]
 
 
-@pytest.mark.parametrize(
-    "query", ["max_id=x", "max_id=-1", "min_id=99999999999999999999"]
-)
+@pytest.mark.parametrize("query", ["max_id=x", "max_id=-1", "min_id=99999999999999999999"])
 async def test_cursors_that_are_none(instance: Instance, alice: Account, query: str) -> None:
     assert (await get(instance, f"/users/alice/outbox?page=true&{query}")).status == 400
 

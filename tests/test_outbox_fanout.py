@@ -33,7 +33,7 @@ from tests.support.outbox import (
 async def spread(database: Database) -> list[Any]:
     """Every fan-out is done; the deliveries."""
     fan = fanout.Fanout(database, URLS)
-    while await fan.step():
+    while await fan.advance():
         pass
     assert not await fanouts_left(database)
     return list(await rows(database))

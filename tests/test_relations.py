@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Row, select
-from tests.support.world import NOW, URLS, follow, local, post, remote
 
 from fediverse import clock, notifications, timelines
 from fediverse.actors import directory, relations
@@ -15,6 +14,7 @@ from fediverse.db import Database
 from fediverse.errors import Forbidden, NotFound
 from fediverse.paging import Page
 from fediverse.tables.outbox import activities
+from tests.support.world import NOW, URLS, follow, local, post, remote
 
 
 def sent(tx: Connection) -> list[dict[str, Any]]:

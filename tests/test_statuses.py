@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
-from tests.support import world
-from tests.support.world import DIRECT, FOLLOWERS, URLS, follow, local, post, remote
 
 from fediverse import clock, reactions, statuses
 from fediverse.db import Database
 from fediverse.drafts import NoteDraft
 from fediverse.errors import Gone, Invalid, NotFound
 from fediverse.tables.outbox import activities, fanouts
+from tests.support import world
+from tests.support.world import DIRECT, FOLLOWERS, URLS, follow, local, post, remote
 
 
 def sent(tx: Connection) -> list[dict[str, Any]]:

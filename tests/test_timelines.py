@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Row
-from tests.support import world
-from tests.support.world import DIRECT, FOLLOWERS, URLS, follow, local, post, remote
 
 from fediverse import clock, notifications, reactions, statuses, timelines
 from fediverse.actors import relations
 from fediverse.db import Database
 from fediverse.paging import Page
+from tests.support import world
+from tests.support.world import DIRECT, FOLLOWERS, URLS, follow, local, post, remote
 
 
 def home(tx: Connection, actor: Row[Any], **page: int) -> list[int]:

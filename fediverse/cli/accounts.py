@@ -108,6 +108,23 @@ def _find(tx: Connection, name: str) -> tuple[Row[Any], Row[Any] | None]:
 
 @account.command()
 @click.argument("name")
+def approve(name: str) -> None:
+    """Let NAME in, who asked for an account."""
+    run(settings_for(), _approve, name)
+    click.echo(f"{name} is approved.")
+
+
+def _approve(tx: Connection, name: str) -> None:
+    now = clock.now()
+    actor, person = _find(tx, name)
+    if person is None:
+        raise NotFound(f"Nobody signs in as {name}.")
+    people.approve(tx, person.id, now=now)
+    moderation.audit(tx, None, action="account.approve", target=actor.username, now=now)
+
+
+@account.command()
+@click.argument("name")
 def suspend(name: str) -> None:
     """Shut NAME out and hide its posts, until it is unsuspended."""
     run(settings_for(), _suspend, name, suspended=True)

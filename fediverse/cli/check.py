@@ -172,9 +172,10 @@ async def _reachable(settings: Settings) -> AsyncIterator[Finding]:
         try:
             answer = await remote.get_json(asked)
         except (FediverseError, OSError, socket.gaierror) as error:
+            reason = str(error).rstrip(".")
             yield Finding(
                 False,
-                f"{asked} does not answer as other servers will ask it: {error}. Is the instance running, and does the "
+                f"{asked} does not answer as other servers will ask it: {reason}. Is the instance running, and does the "
                 "proxy pass /.well-known/ on?",
             )
             return
