@@ -252,9 +252,11 @@ def sqlite_engine(url: str, *, begin: str) -> Engine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    def _begin(connection: DBAPIConnection) -> None:
+        connection.cursor().execute(begin)
+
+    # Not by an event: an engine with any listener asks for more of them before and after every statement.
+    vars(engine.dialect)["do_begin"] = _begin
 
     return engine
 
