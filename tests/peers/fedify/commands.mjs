@@ -18,6 +18,7 @@ import {
   Undo,
   Update,
 } from "@fedify/vocab";
+import { personOf } from "./federation.mjs";
 import { describe } from "./understood.mjs";
 
 const escapeHtml = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -178,4 +179,40 @@ const hashtagOf = (context, name) => new Hashtag({ href: new URL(tagUrl(context,
 const mentionOf = (actor) =>
   new Mention({ href: actor.id, name: `@${actor.preferredUsername}@${new URL(actor.id).host}` });
 
-export const commands = { follow, block, like, announce, undo, post, edit, delete: remove, lookup, webfinger };
+/** The members of the collection `uri`, page by page: their ids, and for activities the ids of what they are about. */
+async function collection(context, _, { as, uri }) {
+  const documentLoader = await context.getDocumentLoader({ identifier: as });
+  const found = await find(context, as, uri);
+  const items = [];
+  for await (const item of context.traverseCollection(found, { documentLoader })) {
+    items.push({ type: item.constructor.name, id: item.id.href, objectId: item.objectId?.href ?? null });
+  }
+  return { type: found.constructor.name, total: found.totalItems, items };
+}
+
+/** Change the actor's name, and tell the followers. */
+async function rename(context, state, { as, name }) {
+  state.names.set(as, name);
+  const activity = new Update({
+    id: activityId(context),
+    actor: context.getActorUri(as),
+    object: await personOf(context, state, as),
+    to: PUBLIC_COLLECTION,
+  });
+  return send(context, state, as, audience(state, as, []), activity);
+}
+
+export const commands = {
+  follow,
+  block,
+  like,
+  announce,
+  undo,
+  post,
+  edit,
+  delete: remove,
+  rename,
+  lookup,
+  collection,
+  webfinger,
+};

@@ -42,26 +42,28 @@ export function makeFederation(state, firstKnock) {
 }
 
 function addActors(federation, state) {
-  const dispatch = async (context, identifier) => {
-    if (!state.keys.has(identifier)) return null;
-    const pairs = await context.getActorKeyPairs(identifier);
-    return new Person({
-      id: context.getActorUri(identifier),
-      preferredUsername: identifier,
-      name: identifier.toUpperCase(),
-      summary: "<p>A peer for tests.</p>",
-      url: context.getActorUri(identifier),
-      inbox: context.getInboxUri(identifier),
-      outbox: context.getOutboxUri(identifier),
-      followers: context.getFollowersUri(identifier),
-      endpoints: new Endpoints({ sharedInbox: context.getInboxUri() }),
-      publicKey: pairs[0].cryptographicKey,
-      assertionMethods: pairs.map((pair) => pair.multikey),
-    });
-  };
   federation
-    .setActorDispatcher("/users/{identifier}", dispatch)
+    .setActorDispatcher("/users/{identifier}", (context, identifier) =>
+      state.keys.has(identifier) ? personOf(context, state, identifier) : null,
+    )
     .setKeyPairsDispatcher((_, identifier) => state.keys.get(identifier) ?? []);
+}
+
+export async function personOf(context, state, identifier) {
+  const pairs = await context.getActorKeyPairs(identifier);
+  return new Person({
+    id: context.getActorUri(identifier),
+    preferredUsername: identifier,
+    name: state.names.get(identifier) ?? identifier.toUpperCase(),
+    summary: "<p>A peer for tests.</p>",
+    url: context.getActorUri(identifier),
+    inbox: context.getInboxUri(identifier),
+    outbox: context.getOutboxUri(identifier),
+    followers: context.getFollowersUri(identifier),
+    endpoints: new Endpoints({ sharedInbox: context.getInboxUri() }),
+    publicKey: pairs[0].cryptographicKey,
+    assertionMethods: pairs.map((pair) => pair.multikey),
+  });
 }
 
 function addCollections(federation, state) {

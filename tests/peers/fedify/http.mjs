@@ -41,3 +41,9 @@ export async function sendWebResponse(answer, response) {
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
   response.end(Buffer.from(await answer.arrayBuffer()));
 }
+
+/** The dialect in which the request with these Headers is signed. */
+export function dialectOf(headers) {
+  if (headers.has("signature-input")) return "rfc9421";
+  return headers.has("signature") ? "draft-cavage-http-signatures-12" : null;
+}

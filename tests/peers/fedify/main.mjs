@@ -7,6 +7,7 @@
 // so it never outlives the tests that started it.
 
 import "./polyfills.mjs";
+import "./outgoing.mjs";
 import { createServer } from "node:http";
 import { listen, readJson, reply, replyError } from "./http.mjs";
 import { makeKeys } from "./keys.mjs";

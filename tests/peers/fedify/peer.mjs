@@ -9,11 +9,22 @@
 import { createServer } from "node:http";
 import { commands } from "./commands.mjs";
 import { makeFederation } from "./federation.mjs";
-import { listen, readBody, readJson, reply, replyError, sendWebResponse, toWebRequest } from "./http.mjs";
+import {
+  dialectOf,
+  listen,
+  readBody,
+  readJson,
+  reply,
+  replyError,
+  sendWebResponse,
+  toWebRequest,
+} from "./http.mjs";
+import { sentBy } from "./outgoing.mjs";
 
 export async function startPeer({ keys, firstKnock, accepts }) {
   const state = {
     keys,
+    names: new Map(), // of actors that were renamed
     followers: new Map([...keys.keys()].map((name) => [name, new Map()])), // name → actor id → Recipient
     following: new Set(), // "NAME ACTOR-ID" of what was accepted
     sent: new Map(), // activity id → activity, for what may be undone or answered
@@ -32,14 +43,15 @@ export async function startPeer({ keys, firstKnock, accepts }) {
 
   async function federate(request, response) {
     const body = await readBody(request);
-    const dialect = dialectOf(request);
+    const webRequest = toWebRequest(request, url, body);
+    const dialect = dialectOf(webRequest.headers);
     const entry = { method: request.method, path: request.url, dialect, body: body.toString() };
     state.requests.push(entry);
     if (request.method === "POST" && accepts && dialect !== accepts) {
       entry.status = 401;
       return reply(response, 401, { error: `This server takes ${accepts} only` });
     }
-    const answer = await federation.fetch(toWebRequest(request, url, body), {
+    const answer = await federation.fetch(webRequest, {
       contextData: undefined,
       onNotFound: () => new Response("Not found", { status: 404 }),
       onNotAcceptable: () => new Response("Not acceptable", { status: 406 }),
@@ -49,7 +61,7 @@ export async function startPeer({ keys, firstKnock, accepts }) {
   }
 
   async function steer(request, response) {
-    if (request.method === "GET") return reply(response, 200, report(state));
+    if (request.method === "GET") return reply(response, 200, report(url, state));
     const command = commands[request.url.slice("/control/".length)];
     if (command === undefined) return reply(response, 404, { error: `There is no command at ${request.url}` });
     const context = federation.createContext(new URL(url), undefined);
@@ -65,15 +77,11 @@ export async function startPeer({ keys, firstKnock, accepts }) {
   };
 }
 
-function dialectOf(request) {
-  if (request.headers["signature-input"]) return "rfc9421";
-  return request.headers.signature ? "draft-cavage-http-signatures-12" : null;
-}
-
-function report(state) {
+function report(url, state) {
   return {
     received: state.received,
     requests: state.requests,
+    sent: sentBy(url),
     errors: state.errors,
     followers: Object.fromEntries([...state.followers].map(([name, all]) => [name, [...all.keys()]])),
     following: [...state.following],

@@ -1,6 +1,6 @@
 // What Fedify made of an activity: the values that its accessors give, not the JSON that was sent.
 
-import { Activity, Tombstone } from "@fedify/vocab";
+import { Activity, isActor, Tombstone } from "@fedify/vocab";
 
 const href = (url) => url?.href ?? null;
 const hrefs = (urls) => urls.map((url) => url.href);
@@ -35,10 +35,6 @@ export async function describe(context, object) {
   return {
     ...base,
     name: object.name?.toString() ?? null,
-    preferredUsername: object.preferredUsername?.toString() ?? null,
-    inbox: href(object.inboxId),
-    sharedInbox: href(object.endpoints?.sharedInbox),
-    followers: href(object.followersId),
     attributedTo: href(object.attributionId),
     to: hrefs(object.toIds),
     cc: hrefs(object.ccIds),
@@ -49,5 +45,24 @@ export async function describe(context, object) {
     published: object.published?.toString() ?? null,
     updated: object.updated?.toString() ?? null,
     tags,
+    ...(isActor(object) ? await describeActor(context, object) : {}),
+  };
+}
+
+async function describeActor(context, actor) {
+  const keys = [];
+  for await (const key of actor.getPublicKeys(loaders(context))) {
+    keys.push({ id: href(key.id), owner: href(key.ownerId), algorithm: key.publicKey.algorithm.name });
+  }
+  for await (const key of actor.getAssertionMethods(loaders(context))) {
+    keys.push({ id: href(key.id), owner: href(key.controllerId), algorithm: key.publicKey.algorithm.name });
+  }
+  return {
+    preferredUsername: actor.preferredUsername?.toString() ?? null,
+    inbox: href(actor.inboxId),
+    sharedInbox: href(actor.endpoints?.sharedInbox),
+    outbox: href(actor.outboxId),
+    followers: href(actor.followersId),
+    keys,
   };
 }
