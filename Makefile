@@ -13,12 +13,12 @@ install: $(STAMP)
 $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $(STAMP)
 
 # The peers that tests talk to: an independent ActivityPub server, where Node is on the machine.
-$(NODE_STAMP): package.json
-	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund && touch $(NODE_STAMP); fi
+$(NODE_STAMP): package.json package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && touch $(NODE_STAMP); fi
 
 run: $(STAMP)
 	@$(BIN)/fediverse serve

@@ -89,5 +89,5 @@ def test_commands_in_papers_exist(paper: Path) -> None:
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
 def test_settings_in_papers_exist(paper: Path) -> None:
-    known = {f"FEDIVERSE_{name.upper()}" for name in Settings.model_fields} | {"FEDIVERSE_TEST_ALL"}
+    known = {f"FEDIVERSE_{name.upper()}" for name in Settings.model_fields} | {"TEST_ALL"}
     assert set(re.findall(r"FEDIVERSE_[A-Z_]+", paper.read_text())) - known == set()

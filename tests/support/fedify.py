@@ -30,7 +30,7 @@ def require() -> str:
         missing = "Node is not on this machine: the Fedify peer was not tested"
     elif not (ROOT / "node_modules" / "@fedify" / "fedify").is_dir():
         missing = "Fedify is not installed (npm install): the Fedify peer was not tested"
-    if missing and os.environ.get("FEDIVERSE_TEST_ALL") == "1":
+    if missing and os.environ.get("TEST_ALL") == "1":
         pytest.fail(missing, pytrace=False)
     if missing or node is None:
         pytest.skip(missing, allow_module_level=True)
