@@ -10,13 +10,16 @@ from aiohttp import web
 from sqlalchemy import func, select, update
 
 from fediverse import clock, keys, moderation
+from fediverse import instance as instance_room
 from fediverse.actors import directory
 from fediverse.actors.discovery import Discovery
 from fediverse.clock import DAY
+from fediverse.settings import SettingsError
 from fediverse.tables.actors import actors
 from fediverse.tables.instance import jobs
 from fediverse.tables.statuses import statuses
 from fediverse.tables.timelines import home_entries
+from fediverse.urls import Urls
 from tests.peers.scripted import AP, Actor, Server, document_response
 from tests.support.instance import Account, Instance
 
@@ -262,3 +265,11 @@ async def test_work_for_later_is_queued_once(instance: Instance, bob: Actor, dis
         return list(tx.scalars(select(jobs.c.kind)))
 
     assert await instance.database.read(queued) == ["actors.featured"]
+
+
+async def test_the_first_signed_request_freezes_the_names(instance: Instance, discovery: Discovery, bob: Actor) -> None:
+    changed = Urls("http://other.example", "other.example")
+    await instance.database.read(instance_room.check_names, changed)
+    assert await discovery.find_uri(bob.uri)
+    with pytest.raises(SettingsError):
+        await instance.database.read(instance_room.check_names, changed)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
+from fediverse import instance
 from fediverse.actors import directory
 from fediverse.db import Database
 from fediverse.errors import NotFound
@@ -43,6 +44,9 @@ class Keyring:
         """The actor's key; the instance actor's unless said otherwise."""
         kept = self._keys.get(actor_id)
         if kept is None:
+            if not self._keys:
+                # Whoever gets a signed request keeps our names: from now on they cannot change.
+                await self._database.write(instance.freeze_names, self._urls)
             kept = await self._database.read(load_key, self._urls, actor_id, secret=self._secret)
             self._keys[actor_id] = kept
             if len(self._keys) > MAX_KEYS:
