@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select, update
 
 from fediverse import ids
 from fediverse.clock import Instant
@@ -41,15 +41,18 @@ def blocked_hosts(tx: Connection) -> frozenset[str]:
     return frozenset(tx.scalars(select(host_blocks.c.host).where(host_blocks.c.severity == "block")))
 
 
+_BLOCKED_AMONG = select(host_blocks.c.host).where(
+    host_blocks.c.severity == "block", host_blocks.c.host.in_(bindparam("names", expanding=True))
+)
+
+
 def blocked_among(tx: Connection, hosts: Iterable[str]) -> frozenset[str]:
     """Those of the hosts that are blocked, by themselves or with a domain above them; one query for all."""
     parents = {host: _with_parents(host) for host in hosts if host}
     if not parents:
         return frozenset()
     names = {name for above in parents.values() for name in above}
-    found = set(
-        tx.scalars(select(host_blocks.c.host).where(host_blocks.c.severity == "block", host_blocks.c.host.in_(names)))
-    )
+    found = set(tx.scalars(_BLOCKED_AMONG, {"names": list(names)}))
     return frozenset(host for host, above in parents.items() if not found.isdisjoint(above)) if found else frozenset()
 
 

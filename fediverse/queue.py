@@ -9,9 +9,22 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Row,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    or_,
+    select,
+    update,
+)
 
 from fediverse.clock import HOUR, MINUTE, SECOND, Instant
 
@@ -53,13 +66,23 @@ def claim(
 def renew(tx: Connection, table: Table, ids: Sequence[int], *, now: Instant) -> None:
     """The leases of rows that take long are extended by another 30 s."""
     if ids:
-        tx.execute(update(table).where(table.c.id.in_(ids)).values(leased_until=now + LEASE))
+        tx.execute(_renew(table), {"ids": list(ids), "until": now + LEASE})
 
 
 def settle(tx: Connection, table: Table, ids: Sequence[int]) -> None:
     """The rows are done and gone."""
     if ids:
-        tx.execute(delete(table).where(table.c.id.in_(ids)))
+        tx.execute(_settle(table), {"ids": list(ids)})
+
+
+@cache
+def _renew(table: Table) -> Update:
+    return update(table).where(table.c.id.in_(bindparam("ids", expanding=True))).values(leased_until=bindparam("until"))
+
+
+@cache
+def _settle(table: Table) -> Delete:
+    return delete(table).where(table.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def postpone(tx: Connection, table: Table, id_: int, *, due_at: Instant, error: str | None) -> None:

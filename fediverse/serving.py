@@ -27,7 +27,8 @@ MAX_AGE: Final = 60
 """Seconds that caches may keep what anybody may read. A deletion reaches those who ask through a cache after that."""
 
 _FRESH_SECONDS: Final = 1.0
-_KEPT: Final = 2048
+_KEPT: Final = 512
+_KEPT_BYTES: Final = 32 * 1024
 _PAGE: Final = frozenset({"text/html", "application/xhtml+xml"})
 _DOCUMENT: Final = frozenset({"application/activity+json", "application/ld+json", "application/json"})
 # Types in a list, whose parameters may be quoted texts with commas in them.
@@ -99,7 +100,8 @@ class Answers:
             return kept[1]
         # By commits too: who was told of a write must not be given what was read before it.
         found = await self._flights.do((key, commits), lambda: self._database.read(read))
-        self._kept.put(key, (commits, found))
+        if len(found.body) <= _KEPT_BYTES:
+            self._kept.put(key, (commits, found))
         return found
 
 

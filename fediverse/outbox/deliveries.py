@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BindParameter,
     Connection,
     FromClause,
     Integer,
@@ -34,7 +35,7 @@ from sqlalchemy import (
 
 from fediverse import ids, moderation, queue
 from fediverse.clock import DAY, Instant
-from fediverse.db import insert
+from fediverse.db import Prepared
 from fediverse.outbox.hosts import HostState
 from fediverse.outbox.retry import PRIVATE_LIFETIME
 from fediverse.tables.outbox import activities, deliveries, hosts
@@ -45,6 +46,25 @@ HOSTS_PER_CLAIM = 1024
 DEAD_KEPT: Instant = 30 * DAY
 UNREACHABLE = "unreachable: "
 _HOUSEKEEPING = 1000
+
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_ADD = Prepared(lambda insert: insert(deliveries).on_conflict_do_nothing(index_elements=["activity_id", "inbox"]))
+_LEASE = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(_IDS))
+    .values(leased_until=bindparam("until"), attempts=deliveries.c.attempts + 1)
+)
+_POSTPONE = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("row_id"))
+    .values(due_at=bindparam("due"), refusals=bindparam("refused"), last_error=bindparam("error"), leased_until=None)
+)
+_BURY = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("row_id"))
+    .values(dead=True, leased_until=None, last_error=bindparam("error"))
+)
+_DOCUMENTS = select(activities).where(activities.c.id.in_(_IDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +117,7 @@ def add(tx: Connection, rows: Sequence[NewDelivery], *, now: Instant) -> None:
     if not rows:
         return
     tx.execute(
-        insert(tx, deliveries).on_conflict_do_nothing(index_elements=["activity_id", "inbox"]),
+        _ADD(tx),
         [
             {
                 "id": ids.new_id(),
@@ -138,11 +158,7 @@ def claim(
         drop_host(tx, host)
     rows = [row for row in found.rows if row.host not in refused] if refused else found.rows
     if rows:
-        tx.execute(
-            update(deliveries)
-            .where(deliveries.c.id.in_([row.id for row in rows]))
-            .values(leased_until=now + queue.LEASE, attempts=deliveries.c.attempts + 1)
-        )
+        tx.execute(_LEASE, {"ids": [row.id for row in rows], "until": now + queue.LEASE})
     return replace(found, rows=rows)
 
 
@@ -156,16 +172,17 @@ def _claim_some(
     allowed: Callable[[str, HostState], int],
 ) -> None:
     """``found`` has what the next few hosts give."""
+    limit = room - len(found.rows)
     candidates = tx.execute(
         _candidates(tx.dialect.name),
-        {"after": found.cursor, "now": now, "busy": list(busy) or [""], "limit": room - len(found.rows)},
+        {"after": found.cursor, "now": now, "busy": list(busy) or [""], "limit": limit},
     ).all()
-    found.more = bool(candidates)
-    left = 0
+    left = hosts_seen = 0
     for candidate in candidates:
         host = candidate.host
         if host != found.cursor:
             found.cursor = host
+            hosts_seen += 1
             left = 0
             if candidate.id is not None:  # something is due there
                 found.states[host] = _state(candidate)
@@ -173,6 +190,8 @@ def _claim_some(
         if left > 0:
             left -= 1
             found.rows.append(_claimed(candidate))
+    # Otherwise the walk came to the last host.
+    found.more = len(candidates) == limit or hosts_seen == HOSTS_PER_STATEMENT
 
 
 def documents(tx: Connection, activity_ids: Iterable[int]) -> dict[int, Row[Any]]:
@@ -180,21 +199,14 @@ def documents(tx: Connection, activity_ids: Iterable[int]) -> dict[int, Row[Any]
     wanted = list(activity_ids)
     if not wanted:
         return {}
-    return {row.id: row for row in tx.execute(select(activities).where(activities.c.id.in_(wanted)))}
+    return {row.id: row for row in tx.execute(_DOCUMENTS, {"ids": wanted})}
 
 
 def postpone(tx: Connection, rows: Sequence[Postponed]) -> None:
     """The rows are free again, each due in its own time."""
     if rows:
         tx.execute(
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("row_id"))
-            .values(
-                due_at=bindparam("due"),
-                refusals=bindparam("refused"),
-                last_error=bindparam("error"),
-                leased_until=None,
-            ),
+            _POSTPONE,
             [{"row_id": r.id, "due": r.due_at, "refused": r.refusals, "error": r.error[:500]} for r in rows],
         )
 
@@ -203,9 +215,7 @@ def bury(tx: Connection, errors: dict[int, str]) -> None:
     """The rows are not tried again; they stay for a while, with the reason, for an admin to see and replay."""
     if errors:
         tx.execute(
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("row_id"))
-            .values(dead=True, leased_until=None, last_error=bindparam("error")),
+            _BURY,
             [{"row_id": id_, "error": error[:500]} for id_, error in errors.items()],
         )
 

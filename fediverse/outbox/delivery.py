@@ -83,7 +83,7 @@ class Worker:
         done = 0
         while True:
             fanned = 0
-            while count := await self._fanout.step():
+            while count := await self._fanout.advance():
                 fanned += count
             claimed = await self._dispatcher.turn()
             done += fanned + claimed

@@ -149,7 +149,9 @@ class Dispatcher:
 
     async def step(self) -> bool:
         """As :meth:`turn`; whether there may be more to claim at once."""
-        return await self.turn() > 0 and self._lanes.room >= HELD // 4
+        began_at = self._cursor
+        claimed = await self.turn()
+        return claimed > 0 and bool(self._cursor or began_at) and self._lanes.room >= HELD // 4
 
     async def wait_for_change(self) -> None:
         """Returns when a request has come to its end, or at once when none is under way."""

@@ -11,9 +11,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from fediverse import clock, events, moderation
 from fediverse.clock import Instant
@@ -48,8 +62,6 @@ class Open:
     """A fan-out that is not finished: how far it has come, and recipients that were read ahead."""
 
     id: int
-    actor_id: int
-    type: str
     object_key: str
     plan: Plan
     cursor: int
@@ -61,14 +73,10 @@ class Open:
 def begin(tx: Connection, urls: Urls, *, now: Instant) -> tuple[int, list[Open]]:
     """Due fan-outs are claimed and their first chunks written: (how many were claimed, those not finished by that)."""
     rows = publish.claim_fanout(tx, now=now, limit=_CLAIM)
-    about = publish.of_fanouts(tx, [row.id for row in rows])
     unfinished = []
     written = 0
     for row in rows:
-        if row.id not in about:  # the account went, and its activities with it
-            publish.finish_fanout(tx, row.id)
-            continue
-        fan = _open(row, about[row.id])
+        fan = _open(row)
         if written < CHUNK:
             first = recipients(tx, fan, limit=CHUNK + 1)
             last = len(first) <= CHUNK
@@ -88,7 +96,8 @@ def write_chunk(tx: Connection, urls: Urls, fan: Open, *, chunk: Sequence[Recipi
         events.after_commit(tx, events.Woken("deliveries"))
     if last:
         publish.finish_fanout(tx, fan.id)
-        events.after_commit(tx, events.Woken("fanouts"))  # one about the same object may have waited for this
+        if publish.has_fanout_about(tx, fan.object_key):
+            events.after_commit(tx, events.Woken("fanouts"))  # it waited for this one
     else:
         publish.move_cursor(tx, fan.id, cursor=chunk[-1].key if chunk else fan.cursor, now=now)
 
@@ -101,32 +110,30 @@ def recipients(tx: Connection, fan: Open, *, limit: int) -> list[Recipient]:
     if room and (fan.plan["followers"] or fan.plan["everyone_known"]):
         seen = {recipient.inbox for recipient in addressed}
         # As many more as may turn out to be addressed already.
-        rows = tx.execute(_crowd(fan, after=max(fan.cursor, _FOLLOWERS_START)).limit(room + len(seen))).all()
+        rows = tx.execute(
+            _crowd(fan.plan["everyone_known"], fan.plan["shared"], fan.plan["type"] in _REACHES_BLOCKED),
+            {
+                "author": fan.plan["actor_id"],
+                "after": max(fan.cursor, _FOLLOWERS_START),
+                "limit": room + len(seen),
+            },
+        ).all()
         crowd = [Recipient(row.first, row.inbox, row.host, 1) for row in rows if row.inbox not in seen]
         found += crowd[:room]
     return found
 
 
-def _open(row: Row[Any], about: Row[Any]) -> Open:
-    return Open(
-        id=row.id,
-        actor_id=about.actor_id,
-        type=about.type,
-        object_key=row.object_key,
-        plan=cast(Plan, row.audience),
-        cursor=row.cursor,
-    )
+def _open(row: Row[Any]) -> Open:
+    return Open(id=row.id, object_key=row.object_key, plan=cast(Plan, row.audience), cursor=row.cursor)
 
 
 def _addressed(tx: Connection, fan: Open) -> list[Recipient]:
     """Those who are meant by name: always in the same order, so that a negative cursor counts them."""
     known: list[tuple[str, str]] = []
     if fan.plan["actors"]:
-        inbox = _inbox(fan)
         rows = tx.execute(
-            select(inbox.label("inbox"), actors.c.host)
-            .where(actors.c.id.in_(fan.plan["actors"]), *_reachable(fan))
-            .order_by(actors.c.id)
+            _named(fan.plan["shared"], fan.plan["type"] in _REACHES_BLOCKED),
+            {"ids": fan.plan["actors"], "author": fan.plan["actor_id"]},
         )
         known = [(row.inbox, row.host) for row in rows]
     known += [(inbox, "") for inbox in fan.plan["inboxes"]]
@@ -135,25 +142,33 @@ def _addressed(tx: Connection, fan: Open) -> list[Recipient]:
     return [Recipient(-n, inbox, distinct[inbox], 0) for n, inbox in enumerate(ordered, start=1)]
 
 
-def _crowd(fan: Open, *, after: int) -> Select[Any]:
+@cache
+def _named(shared: bool, reaches_blocked: bool) -> Select[Any]:
+    """Inboxes of the actors ``ids``."""
+    columns: tuple[Any, ...] = (_inbox(shared).label("inbox"), actors.c.host)
+    named = actors.c.id.in_(bindparam("ids", expanding=True))
+    return select(*columns).where(named, *_reachable(reaches_blocked)).order_by(actors.c.id)
+
+
+@cache
+def _crowd(everyone: bool, shared: bool, reaches_blocked: bool) -> Select[Any]:
     """Inboxes of followers (or of everybody known), each with the first id that leads there; in the order of those."""
-    inbox = _inbox(fan)
-    where = _reachable(fan)
-    everyone = fan.plan["everyone_known"]
+    inbox, where = _inbox(shared), _reachable(reaches_blocked)
     first = func.min(actors.c.id if everyone else follows.c.id)
     columns: tuple[Any, ...] = (first.label("first"), inbox.label("inbox"), func.min(actors.c.host).label("host"))
     source = select(*columns)
     if not everyone:
         source = source.join_from(follows, actors, actors.c.id == follows.c.follower_id)
-        where += (follows.c.followee_id == fan.actor_id, follows.c.accepted)
-    return source.where(*where).group_by(inbox).having(first > after).order_by(first)
+        where += (follows.c.followee_id == bindparam("author"), follows.c.accepted)
+    beyond = first > bindparam("after")
+    return source.where(*where).group_by(inbox).having(beyond).order_by(first).limit(bindparam("limit", type_=Integer))
 
 
-def _inbox(fan: Open) -> ColumnElement[str]:
-    return func.coalesce(actors.c.shared_inbox, actors.c.inbox) if fan.plan["shared"] else actors.c.inbox
+def _inbox(shared: bool) -> ColumnElement[str]:
+    return func.coalesce(actors.c.shared_inbox, actors.c.inbox) if shared else actors.c.inbox
 
 
-def _reachable(fan: Open) -> tuple[ColumnElement[bool], ...]:
+def _reachable(reaches_blocked: bool) -> tuple[ColumnElement[bool], ...]:
     """Remote, neither suspended nor deleted, and neither blocked by the author nor blocking the author."""
     here = (
         actors.c.host != "",
@@ -161,12 +176,13 @@ def _reachable(fan: Open) -> tuple[ColumnElement[bool], ...]:
         actors.c.suspended_at.is_(None),
         actors.c.deleted_at.is_(None),
     )
-    if fan.type in _REACHES_BLOCKED:
+    if reaches_blocked:
         return here
+    author: BindParameter[Any] = bindparam("author")
     blocked = exists().where(
         or_(
-            and_(blocks.c.actor_id == fan.actor_id, blocks.c.target_id == actors.c.id),
-            and_(blocks.c.actor_id == actors.c.id, blocks.c.target_id == fan.actor_id),
+            and_(blocks.c.actor_id == author, blocks.c.target_id == actors.c.id),
+            and_(blocks.c.actor_id == actors.c.id, blocks.c.target_id == author),
         )
     )
     return (*here, ~blocked)
@@ -180,7 +196,7 @@ def _permitted(tx: Connection, urls: Urls, fan: Open, chunk: Sequence[Recipient]
     if fan.plan["public"]:
         refused |= hosts.dead(tx, names, now=now)
     return [
-        NewDelivery(fan.id, fan.actor_id, host, recipient.inbox, fan.object_key, recipient.priority)
+        NewDelivery(fan.id, fan.plan["actor_id"], host, recipient.inbox, fan.object_key, recipient.priority)
         for recipient, host in found
         if host and host not in refused and recipient.host not in refused
     ]
@@ -202,7 +218,11 @@ class Fanout:
         self._urls = urls
         self._open: deque[Open] = deque()
 
-    async def step(self) -> int:
+    async def step(self) -> bool:
+        """As :meth:`advance`; whether there may be more to do at once."""
+        return await self.advance() >= _CLAIM or bool(self._open)
+
+    async def advance(self) -> int:
         """Due fan-outs were begun, and one that is open got its next chunk; 0 when there was nothing to do."""
         claimed, unfinished = await self._database.write(begin, self._urls, now=clock.now())
         if unfinished:

@@ -9,15 +9,16 @@ This module is the only writer of ``hosts``. Hosts that work have at most one ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql
 
 from fediverse import clock, events
 from fediverse.clock import DAY, HOUR, MINUTE, SECOND, Instant
-from fediverse.db import insert
+from fediverse.db import Prepared
 from fediverse.tables.outbox import hosts
 
 FAILURES_TO_OPEN = 5
@@ -38,6 +39,18 @@ _COLUMNS = (
     hosts.c.last_success_at,
     hosts.c.dead_since,
 )
+_NAMED = hosts.c.host.in_(bindparam("names", expanding=True))
+_LOAD = select(hosts.c.host, *_COLUMNS).where(_NAMED)
+_DEAD = select(hosts.c.host).where(_NAMED, hosts.c.dead_since.is_not(None), hosts.c.open_until > bindparam("now"))
+
+
+def _build_store(insert: Callable[[Table], postgresql.Insert]) -> postgresql.Insert:
+    statement = insert(hosts)
+    new = {column.name: statement.excluded[column.name] for column in _COLUMNS}
+    return statement.on_conflict_do_update(index_elements=["host"], set_=new)
+
+
+_STORE = Prepared(_build_store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,7 @@ def load(tx: Connection, names: Iterable[str]) -> dict[str, HostState]:
     wanted = list(names)
     if not wanted:
         return {}
-    rows: Iterable[Sequence[Any]] = tx.execute(select(hosts.c.host, *_COLUMNS).where(hosts.c.host.in_(wanted)))
+    rows: Iterable[Sequence[Any]] = tx.execute(_LOAD, {"names": wanted})
     return {row[0]: HostState(*row[1:]) for row in rows}
 
 
@@ -129,9 +142,7 @@ def record(tx: Connection, reports: Sequence[Report], *, now: Instant) -> tuple[
         {"host": host, **asdict(state)} for host, state in after.items() if _matters(before.get(host), state, now)
     ]
     if changed:
-        statement = insert(tx, hosts)
-        new = {column.name: getattr(statement.excluded, column.name) for column in _COLUMNS}
-        tx.execute(statement.on_conflict_do_update(index_elements=["host"], set_=new), changed)
+        tx.execute(_STORE(tx), changed)
     closed = [host for host, state in after.items() if not state.opened and before.get(host, UNKNOWN).opened]
     return after, closed
 
@@ -153,10 +164,7 @@ def dead(tx: Connection, names: Iterable[str], *, now: Instant) -> frozenset[str
     wanted = list(names)
     if not wanted:
         return frozenset()
-    found = tx.scalars(
-        select(hosts.c.host).where(hosts.c.host.in_(wanted), hosts.c.dead_since.is_not(None), hosts.c.open_until > now)
-    )
-    return frozenset(found)
+    return frozenset(tx.scalars(_DEAD, {"names": wanted, "now": now}))
 
 
 def open_circuits(tx: Connection) -> int:

@@ -6,13 +6,28 @@ out afterwards by ``outbox.fanout``. This module is the only writer of both tabl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import orjson
-from sqlalchemy import Connection, Row, Select, and_, delete, exists, func, select, union, update
-from sqlalchemy import insert as sql_insert
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from fediverse import events, ids, queue
 from fediverse.clock import Instant
@@ -27,6 +42,40 @@ PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 _TAKES_BACK = frozenset({"Delete", "Undo", "Move"})
 _NEVER_ON_THE_WIRE = ("bto", "bcc")  # ActivityPub §6: removed before delivery
 _PURGE = 1000
+_ADD_ACTIVITY = insert(activities)
+_ADD_FANOUT = insert(fanouts)
+_MOVE = (
+    update(fanouts)
+    .where(fanouts.c.id == bindparam("fanout"))
+    .values(cursor=bindparam("to"), leased_until=bindparam("until"))
+)
+_WAITING = select(fanouts.c.id).where(fanouts.c.object_key == bindparam("key")).limit(1)
+
+
+def _build_claim() -> ReturningUpdate[Any]:
+    older = fanouts.alias("older")
+    overtakes = and_(
+        fanouts.c.object_key != "",
+        exists().where(older.c.object_key == fanouts.c.object_key, older.c.id < fanouts.c.id),
+    )
+    free = or_(fanouts.c.leased_until.is_(None), fanouts.c.leased_until <= bindparam("now"))
+    due = (
+        select(fanouts.c.id)
+        .where(fanouts.c.due_at <= bindparam("now"), free, ~overtakes)
+        .order_by(fanouts.c.due_at, fanouts.c.id)
+        .limit(bindparam("limit", type_=Integer))
+        .with_for_update(skip_locked=True)
+    )
+    columns: tuple[Any, ...] = tuple(fanouts.c)
+    return (
+        update(fanouts)
+        .where(fanouts.c.id.in_(due))
+        .values(leased_until=bindparam("until"), attempts=fanouts.c.attempts + 1)
+        .returning(*columns)
+    )
+
+
+_CLAIM = _build_claim()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +101,13 @@ class Audience:
 
 
 class Plan(TypedDict):
-    """An audience as ``fanouts`` keeps it.
+    """An audience as ``fanouts`` keeps it, and what else its fan-out needs to know of the activity.
 
     ``shared``: shared inboxes may take it. ``public``: anybody may read it, so a dead server need not get it.
     """
 
+    actor_id: int
+    type: str
     followers: bool
     actors: list[int]
     inboxes: list[str]
@@ -85,25 +136,21 @@ def publish(
         return 0
     activity_id = ids.new_id()
     lasts = PRIVATE_LIFETIME if private or activity.get("type") in _TAKES_BACK else PUBLIC_LIFETIME
+    kind = str(activity.get("type", ""))
     tx.execute(
-        sql_insert(activities).values(
-            id=activity_id,
-            actor_id=actor_id,
-            type=str(activity.get("type", "")),
-            object_key=object_key,
-            document=orjson.dumps(_without_hidden_recipients(activity)),
-            expires_at=now + lasts,
-            created_at=now,
-        )
+        _ADD_ACTIVITY,
+        {
+            "id": activity_id,
+            "actor_id": actor_id,
+            "type": kind,
+            "object_key": object_key,
+            "document": orjson.dumps(_without_hidden_recipients(activity)),
+            "expires_at": now + lasts,
+            "created_at": now,
+        },
     )
-    tx.execute(
-        sql_insert(fanouts).values(
-            id=activity_id,
-            object_key=object_key,
-            audience=_plan(tx, activity, audience, private=private),
-            due_at=now,
-        )
-    )
+    plan = _plan(tx, activity, audience, actor_id=actor_id, kind=kind, private=private)
+    tx.execute(_ADD_FANOUT, {"id": activity_id, "object_key": object_key, "audience": plan, "due_at": now})
     events.after_commit(tx, events.Woken("fanouts"))
     return activity_id
 
@@ -114,12 +161,8 @@ def claim_fanout(tx: Connection, *, now: Instant, limit: int = 1) -> Sequence[Ro
     None whose object has an older one: of two activities about one thing the first must have all its deliveries
     written before the second has any.
     """
-    older = fanouts.alias("older")
-    overtakes = and_(
-        fanouts.c.object_key != "",
-        exists().where(older.c.object_key == fanouts.c.object_key, older.c.id < fanouts.c.id),
-    )
-    return queue.claim(tx, fanouts, now=now, limit=limit, where=(~overtakes,))
+    claimed = tx.execute(_CLAIM, {"now": now, "until": now + queue.LEASE, "limit": limit}).all()
+    return sorted(claimed, key=lambda row: (row.due_at, row.id))
 
 
 def move_cursor(tx: Connection, fanout_id: int, *, cursor: int, now: Instant) -> None:
@@ -132,11 +175,9 @@ def finish_fanout(tx: Connection, fanout_id: int) -> None:
     queue.settle(tx, fanouts, [fanout_id])
 
 
-def of_fanouts(tx: Connection, fanout_ids: Iterable[int]) -> dict[int, Row[Any]]:
-    """Author, type and lifetime of the activities that are fanned out, by id."""
-    columns: tuple[Any, ...] = (activities.c.id, activities.c.actor_id, activities.c.type, activities.c.expires_at)
-    chosen = select(*columns).where(activities.c.id.in_(list(fanout_ids)))
-    return {row.id: row for row in tx.execute(chosen)}
+def has_fanout_about(tx: Connection, object_key: str) -> bool:
+    """Whether an activity about this object still waits for its fan-out."""
+    return bool(object_key) and tx.scalar(_WAITING, {"key": object_key}) is not None
 
 
 def purge_settled(tx: Connection, *, before: Instant) -> int:
@@ -153,7 +194,9 @@ def purge_settled(tx: Connection, *, before: Instant) -> int:
     return tx.execute(delete(activities).where(activities.c.id.in_(settled))).rowcount
 
 
-def _plan(tx: Connection, activity: dict[str, Any], audience: Audience, *, private: bool) -> Plan:
+def _plan(
+    tx: Connection, activity: dict[str, Any], audience: Audience, *, actor_id: int, kind: str, private: bool
+) -> Plan:
     addressed = [*_strings(activity.get("to")), *_strings(activity.get("cc"))]
     # What is for single people goes to their own inboxes: a server must not have to guess whom it is for.
     shared = audience.followers or audience.everyone_known or PUBLIC in addressed
@@ -161,12 +204,14 @@ def _plan(tx: Connection, activity: dict[str, Any], audience: Audience, *, priva
     if audience.also_status:
         inboxes += tx.scalars(_involved_inboxes(audience.also_status, shared=shared))
     return Plan(
+        actor_id=actor_id,
+        type=kind,
         followers=audience.followers,
         actors=list(dict.fromkeys(audience.actors)),
         inboxes=list(dict.fromkeys(inboxes)),
         everyone_known=audience.everyone_known,
         shared=shared,
-        public=PUBLIC in addressed and not private and activity.get("type") not in _TAKES_BACK,
+        public=PUBLIC in addressed and not private and kind not in _TAKES_BACK,
     )
 
 
