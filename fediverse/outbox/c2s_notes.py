@@ -58,6 +58,7 @@ async def create_note(caller: Caller, note: Mapping[str, Any]) -> str:
         idempotency_key=caller.idempotency_key,
     )
     mentions = await _mentioned(caller, body, addressing.audience)
+    _check_hidden(note, alone=draft.visibility is Visibility.DIRECT and len(mentions) <= 1)
 
     def work(tx: Connection) -> int:
         row = statuses.create(tx, caller.urls, caller.actor(tx), draft, mentions=mentions, now=caller.now)
@@ -117,6 +118,14 @@ def _check_note(note: Mapping[str, Any]) -> None:
         raise Invalid("Of all objects only Notes can be posted here. Profiles are edited by the client API.")
     if note.get("attachment"):
         raise Invalid("Pictures and other attachments are not supported here yet. Post the Note without them.")
+
+
+def _check_hidden(note: Mapping[str, Any], *, alone: bool) -> None:
+    """Raises Invalid when somebody is addressed in secret beside others: here a post names all whom it is for."""
+    openly = {*documents.ids(note.get("to")), *documents.ids(note.get("cc"))}
+    hidden = {uri for name in ("bto", "bcc") for uri in documents.ids(note.get(name))} - openly
+    if hidden and not alone:
+        raise Invalid("Hidden recipients (bto, bcc) beside others are not supported here: name them in “to” or “cc”.")
 
 
 def _body(caller: Caller, note: Mapping[str, Any]) -> str:

@@ -104,12 +104,16 @@ class Postponed:
 
 @dataclass(slots=True)
 class Found:
-    """What a claim brought, and the host where the next one goes on. ``more``: there may be hosts after that one."""
+    """What a claim brought, and the host where the next one goes on.
+
+    ``more``: there may be hosts after that one. ``cut``: of some host more is due than was taken.
+    """
 
     rows: list[Claimed]
     states: dict[str, HostState]
     cursor: str
     more: bool
+    cut: bool = False
 
 
 def add(tx: Connection, rows: Sequence[NewDelivery], *, now: Instant) -> None:
@@ -177,16 +181,18 @@ def _claim_some(
         _candidates(tx.dialect.name),
         {"after": found.cursor, "now": now, "busy": list(busy) or [""], "limit": limit},
     ).all()
-    left = hosts_seen = 0
+    left = hosts_seen = rows_seen = 0
     for candidate in candidates:
         host = candidate.host
         if host != found.cursor:
             found.cursor = host
             hosts_seen += 1
-            left = 0
+            left = rows_seen = 0
             if candidate.id is not None:  # something is due there
                 found.states[host] = _state(candidate)
                 left = allowed(host, found.states[host])
+        rows_seen += candidate.id is not None
+        found.cut = found.cut or rows_seen == PER_HOST or (left == 0 and candidate.id is not None)
         if left > 0:
             left -= 1
             found.rows.append(_claimed(candidate))

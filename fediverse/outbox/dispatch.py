@@ -57,6 +57,7 @@ class Turn:
     keys: dict[int, SigningKey] = field(default_factory=dict)
     cursor: str = ""
     more: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def take_turn(tx: Connection, request: Request, *, urls: Urls, secret: bytes, no
         keys=_signing_keys(tx, actor_ids, urls=urls, secret=secret),
         cursor=found.cursor,
         more=found.more,
+        cut=found.cut or bool(request.busy),
     )
 
 
@@ -125,6 +127,7 @@ class Dispatcher:
         self._ledger = Ledger()
         self._timer: asyncio.TimerHandle | None = None
         self._cursor = ""
+        self._cut = False
         self._renewed_at = time.monotonic()
         self._keys: dict[int, SigningKey] = {}
         self._documents: dict[int, Document] = {}
@@ -187,6 +190,7 @@ class Dispatcher:
             self._ledger = settling
             raise
         self._cursor = got.cursor if got.more else ""
+        self._cut = got.cut
         if self._on_outcomes is not None and settling.size:
             self._on_outcomes(settling.outcomes())
         return got
@@ -239,8 +243,11 @@ class Dispatcher:
         self._ledger.released += [job.row.id for job in jobs]
 
     def _changed(self) -> None:
-        """A turn comes soon: at once when many rows wait to be settled or nothing is left to do, else in 100 ms."""
-        if self._ledger.size >= SETTLE_ROWS or not self._lanes.held:
+        """A turn comes soon: at once when many rows wait to be settled, or lanes are idle that could be used.
+
+        Else in 100 ms, with what else is finished or published by then.
+        """
+        if self._ledger.size >= SETTLE_ROWS or (self._cut and not self._lanes.held):
             self._waker.set()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._ring)
