@@ -9,7 +9,7 @@ from importlib.metadata import version
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import api, caller, clock, instance, keys, middleware, operation, throttle, workers
+from fediverse import api, caller, clock, instance, keys, middleware, operation, slowness, throttle, workers
 from fediverse import web as pages
 from fediverse.actors import directory
 from fediverse.actors import routes as actor_routes
@@ -22,6 +22,7 @@ from fediverse.outbox import routes as outbox_routes
 from fediverse.remote import AddressGuard, Remote
 from fediverse.settings import Settings
 from fediverse.site import Site, proxy_key
+from fediverse.slowness import PATIENCE, Patience
 
 VERSION = version("fediverse")
 
@@ -29,13 +30,15 @@ VERSION = version("fediverse")
 MAX_BODY = 16 * 1024 * 1024
 
 
-def create_app(settings: Settings, *, run_workers: bool = True) -> web.Application:
+def create_app(settings: Settings, *, run_workers: bool = True, patience: Patience = PATIENCE) -> web.Application:
     """The application. Its database is expected to be migrated.
 
-    ``run_workers=False`` leaves the queues to another process, or to a test that works them by hand.
+    ``run_workers=False`` leaves the queues to another process, or to a test that works them by hand. ``patience`` is
+    how long bodies of requests are waited for.
     """
     outermost_first = [
         middleware.observe(),
+        slowness.bodies_in_time(patience),
         middleware.only_our_hosts(settings),
         *api.middlewares(),
         *throttle.throttle(settings),

@@ -7,6 +7,7 @@
     ├── NotFound             404  not there, or not for you to know
     ├── MethodNotAllowed     405
     ├── NotAcceptable        406
+    ├── TooSlow              408  the request's body did not come in time
     ├── Conflict             409
     ├── Gone                 410  was there, was deleted
     ├── TooLarge             413
@@ -70,6 +71,12 @@ class NotAcceptable(FediverseError):
     """None of the types that the caller accepts can be served."""
 
     status = 406
+
+
+class TooSlow(FediverseError):
+    """The rest of the request did not arrive in time."""
+
+    status = 408
 
 
 class Conflict(FediverseError):

@@ -13,7 +13,7 @@ import uvloop
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, keys, logs
+from fediverse import access, clock, keys, logs, slowness
 from fediverse.actors import people
 from fediverse.app import create_app
 from fediverse.cli.context import migrate, require_current, settings_for
@@ -23,7 +23,6 @@ from fediverse.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, SettingsErr
 
 # A stop waits for what is under way no longer than this.
 GRACE_SECONDS = 30.0
-_KEEPALIVE_SECONDS = 60.0
 
 
 @click.command()
@@ -60,14 +59,7 @@ async def _serve(settings: Settings, host: str, port: int, *, run_workers: bool)
     if not settings.is_sqlite:
         await _require_current(settings)
     app = create_app(settings, run_workers=run_workers)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=_KEEPALIVE_SECONDS,
-        shutdown_timeout=GRACE_SECONDS,
-        # Compressed bodies are not taken anywhere: nobody gets a bomb unpacked, and the inbox says why it refuses.
-        auto_decompress=False,
-    )
+    runner = slowness.runner(app, grace_seconds=GRACE_SECONDS)
     stop = _stop_signal()
     await runner.setup()
     try:

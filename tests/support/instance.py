@@ -13,11 +13,12 @@ import aiohttp
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, keys
+from fediverse import access, clock, keys, slowness
 from fediverse.actors import directory, people
 from fediverse.app import create_app
 from fediverse.db import Database
 from fediverse.settings import Settings
+from fediverse.slowness import PATIENCE, Patience
 from fediverse.workers import WORKERS
 
 _KEYS: list[directory.LocalKeys] = []
@@ -148,7 +149,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running(database_url: str, folder: Path, **overrides: Any) -> AsyncIterator[Instance]:
+async def running(
+    database_url: str, folder: Path, *, patience: Patience = PATIENCE, **overrides: Any
+) -> AsyncIterator[Instance]:
     """An instance over real HTTP, without running workers."""
     port = free_port()
     values: dict[str, Any] = {
@@ -161,8 +164,8 @@ async def running(database_url: str, folder: Path, **overrides: Any) -> AsyncIte
         **overrides,
     }
     settings = Settings(**values)
-    app = create_app(settings, run_workers=False)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, auto_decompress=False)
+    app = create_app(settings, run_workers=False, patience=patience)
+    runner = slowness.runner(app, grace_seconds=1, patience=patience)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
