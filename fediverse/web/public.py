@@ -17,7 +17,7 @@ from fediverse.errors import Gone, NotFound
 from fediverse.paging import Page
 from fediverse.params import read_id
 from fediverse.urls import Urls
-from fediverse.web import negotiation, render, writing
+from fediverse.web import negotiation, profiles, render, writing
 from fediverse.web.visit import Visit, page_number, read, see_other
 
 routes = web.RouteTableDef()
@@ -103,9 +103,9 @@ async def _profile(request: web.Request, *, replies: bool) -> web.StreamResponse
         actor = by_acct(tx, visit, acct)
         viewer_id = visit.viewer_id
         shown = not actor.suspended_at
-        rows = timelines.account(tx, actor.id, page, viewer_id=viewer_id, exclude_replies=not replies) if shown else []
+        rows = profiles.posts(tx, actor.id, page, viewer_id=viewer_id, replies=replies) if shown else []
         first = page.max_id is None and not replies and shown
-        pins = timelines.account(tx, actor.id, Page(5), viewer_id=viewer_id, pinned=True) if first else []
+        pins = profiles.pinned(tx, actor.id, viewer_id=viewer_id) if first else []
         views = loading.statuses(tx, [*pins, *rows], viewer_id)
         related = None
         if viewer_id is not None and viewer_id != actor.id:

@@ -6,10 +6,10 @@ and its booster: most of a public page is put together from such pieces.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 from zlib import crc32
 
@@ -57,12 +57,14 @@ def environment(*, cache: BytecodeCache | None = None) -> Environment:
         lstrip_blocks=True,
         bytecode_cache=cache,
     )
-    posts = Recent(_KEPT_POSTS)
+    kept = Recent(_KEPT_POSTS)
     made.globals.update(
         asset=asset,
         logo=logo,
         limit=LIMIT,
-        post=lambda visit, view, **options: _post(made, posts, visit, view, **options),
+        post=lambda visit, view, **options: _post(made, kept, visit, view, **options),
+        # Joined here: a call from a template costs more than taking a post out of the memory.
+        posts=lambda visit, views: Markup("").join([_post(made, kept, visit, view) for view in views]),
         avatar=avatar,
         avatar_class=avatar_class,
         initial=initial,
@@ -78,7 +80,7 @@ def environment(*, cache: BytecodeCache | None = None) -> Environment:
         tag_path=tag_path,
         visibility=visibility_words,
     )
-    made.filters.update(excerpt=excerpt, when=when, moment=rfc3339, number=number, plain_lines=plain_lines)
+    made.filters.update(excerpt=short, when=when, moment=rfc3339, number=number, plain_lines=plain_lines)
     return made
 
 
@@ -113,8 +115,9 @@ def public_page(visit: Visit, template: str, *, link: str = "", **context: Any) 
         response.headers[hdrs.LINK] = f'<{link}>; rel="alternate"; type="application/activity+json"'
     if visit.credentials is not None or visit.form_value is not None or visit.csrf:
         return response
-    assert isinstance(response.body, bytes)
-    tag = f'W/"{hashlib.blake2b(response.body, digest_size=12).hexdigest()}"'
+    # Python's own hash (keyed, 64 bits) is quick and, unlike hashlib, does not hand the interpreter to another thread,
+    # which costs more than hashing. Another process makes other tags: there the page is sent again.
+    tag = f'W/"{hash(response.text) & 0xFFFFFFFFFFFFFFFF:016x}"'
     response.headers[hdrs.CACHE_CONTROL] = "no-cache"
     response.headers[hdrs.ETAG] = tag
     if tag in visit.request.headers.get(hdrs.IF_NONE_MATCH, ""):
@@ -123,20 +126,20 @@ def public_page(visit: Visit, template: str, *, link: str = "", **context: Any) 
     return response
 
 
-def _post(env: Environment, posts: Recent, visit: Visit, view: StatusView, *, focus: bool = False) -> Markup:
+def _post(env: Environment, kept: Recent, visit: Visit, view: StatusView, *, focus: bool = False) -> Markup:
     """The post as the visitor sees it; ``focus`` when the page is about it."""
     inner = view.boost or view
     public = visit.viewer_id is None and not focus
     key = (inner.status.id, inner.status.version, inner.author.version, view.status.id, view.author.version)
-    if public and (kept := posts.get(key)) is not None:
-        return Markup(kept)  # noqa: S704 made by this function
+    if public and (known := kept.get(key)) is not None:
+        return cast(Markup, known)
     made = Markup(  # noqa: S704 the output of a template that escapes
         env.get_template("_post.html").render(
             visit=visit, view=inner, booster=view.author if view.boost is not None else None, focus=focus
         )
     )
     if public:
-        posts.put(key, str(made))
+        kept.put(key, made)
     return made
 
 
@@ -214,10 +217,16 @@ def content(visit: Visit, status: Row[Any]) -> Markup:
     return Markup(_TAG_OR_EMOJI.sub(show, html))  # noqa: S704 cleaned when stored
 
 
+@lru_cache(maxsize=4096)
+def short(html: str, length: int) -> str:
+    """The first so many characters of the HTML's text. Kept: the same profiles and posts are shown again and again."""
+    return excerpt(html, length)
+
+
 def summary(status: Row[Any], length: int) -> str:
     """The post in at most so many characters of plain text: its content warning where it has one."""
     if not status.spoiler_text:
-        return excerpt(status.content, length)
+        return short(status.content, length)
     words = " ".join(status.spoiler_text.split())
     return words if len(words) <= length else words[: length - 1].rstrip() + "…"
 

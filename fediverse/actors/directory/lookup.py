@@ -16,6 +16,16 @@ from fediverse.urls import Urls
 # Made once: building a statement costs several times what executing it does.
 _BY_IDS = select(actors).where(actors.c.id.in_(bindparam("ids", expanding=True)))
 _BY_URIS = select(actors).where(actors.c.uri.in_(bindparam("uris", expanding=True)))
+_BY_HANDLE = (
+    select(actors)
+    .where(
+        actors.c.username_folded == bindparam("username"),
+        actors.c.host == bindparam("host"),
+        actors.c.id != INSTANCE_ACTOR_ID,
+    )
+    .order_by(case((actors.c.deleted_at.is_(None), 0), else_=1), actors.c.id.desc())
+    .limit(1)
+)
 _LOCAL = select(actors).where(actors.c.username_folded.in_(bindparam("names", expanding=True)), actors.c.host == "")
 
 
@@ -79,12 +89,7 @@ def by_handle(tx: Connection, username: str, host: str) -> Row[Any] | None:
             host = fold_host(host)
         except BadRequest:
             return None
-    return tx.execute(
-        select(actors)
-        .where(actors.c.username_folded == username.lower(), actors.c.host == host, actors.c.id != INSTANCE_ACTOR_ID)
-        .order_by(case((actors.c.deleted_at.is_(None), 0), else_=1), actors.c.id.desc())
-        .limit(1)
-    ).one_or_none()
+    return tx.execute(_BY_HANDLE, {"username": username.lower(), "host": host}).one_or_none()
 
 
 def local(tx: Connection, username: str) -> Row[Any] | None:
