@@ -23,12 +23,14 @@ from fediverse.errors import BadRequest, FediverseError, Forbidden, Gone, NotFou
 from fediverse.inbox import store
 from fediverse.inbox.store import Incoming
 from fediverse.limited import Expiring
-from fediverse.remote import is_activity_type, parse_object
+from fediverse.outbox import hosts
+from fediverse.remote import is_activity_type, parse_object, target
 from fediverse.signatures import SignatureError, SignedRequest, parse
 from fediverse.urls import Urls
 
 MAX_BYTES = 1024 * 1024
 _RECIPIENT_SECONDS = 10.0
+_HEARD_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Receiver:
         self._urls = urls
         self._writer = _Writer(database)
         self._recipients: Expiring[str, int] = Expiring(4096, _RECIPIENT_SECONDS)
+        self._heard: Expiring[str, bool] = Expiring(4096, _HEARD_SECONDS)
 
     async def receive(self, posted: Posted) -> None:
         """Returns once the activity is durably stored, or needs no storing; the answer is 202 then.
@@ -98,7 +101,15 @@ class Receiver:
                 body,
             )
         )
+        await self._note_life(signer.uri)
         return "stored", draft.type if draft.type in _COUNTED else "other"
+
+    async def _note_life(self, signer_uri: str) -> None:
+        """Deliveries to the signer's server are tried again soon, should they have been held back."""
+        host = target(signer_uri).authority
+        if self._heard.get(host) is None:
+            self._heard.put(host, True)
+            await self._database.write(hosts.heard_from, host, now=clock.now())
 
     async def _verify(self, parsed: SignedRequest, draft: Claim, body: bytes) -> KnownSigner | None:
         """The signer; None for the deletion of somebody who is not known here."""
