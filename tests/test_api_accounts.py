@@ -409,6 +409,7 @@ async def test_malformed_bodies_are_refused_and_change_nothing(
     assert rows == []
 
 
+@pytest.mark.attack("SSRF-08")
 async def test_search_reaches_no_private_address(make_instance: MakeInstance) -> None:
     instance = await make_instance(allowed_private_addresses="")
     alice = await instance.account("alice")

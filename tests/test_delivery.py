@@ -214,6 +214,7 @@ async def test_what_has_expired_is_not_sent(database: Database) -> None:
     assert (await rows(database))[0].dead
 
 
+@pytest.mark.attack("DOS-17")
 async def test_five_failures_open_the_circuit_and_what_is_held_does_not_burn_its_tries(database: Database) -> None:
     author = await world(database, "down.example", count=40)
     await post(database, author)
@@ -313,6 +314,7 @@ async def test_a_dead_delivery_holds_up_nothing(database: Database) -> None:
     assert [row.dead for row in await rows(database)] == [True]
 
 
+@pytest.mark.attack("DOS-17")
 async def test_a_tarpit_delays_nobody(database: Database) -> None:
     """A thousand deliveries to hosts that never answer; the others are through before any of those has timed out."""
     tarpits = [f"tar{n:03d}.example" for n in range(100)]
@@ -356,6 +358,7 @@ async def test_a_tarpit_delays_nobody(database: Database) -> None:
     assert all(row.leased_until is None for row in await rows(database))
 
 
+@pytest.mark.attack("DOS-17")
 async def test_a_million_rows_of_one_host_cost_the_others_nothing(database: Database) -> None:
     """The claim looks at a few rows of each host, however many there are. Counted, not timed."""
 
@@ -490,6 +493,7 @@ async def test_nothing_is_sent_to_a_host_that_was_blocked_meanwhile(database: Da
     assert [row.host for row in await rows(database)] == ["good.example"]
 
 
+@pytest.mark.attack("DOS-17")
 async def test_housekeeping(database: Database) -> None:
     author = await world(database, "a.example", "b.example")
     long_ago = clock.now() - 40 * DAY

@@ -341,6 +341,7 @@ async def test_nodeinfo_counts_truly(instance: Instance, alice: Account) -> None
     assert (await get(instance, "/nodeinfo/3.0")).status == 404
 
 
+@pytest.mark.attack("DOS-14")
 async def test_a_crowd_is_served_from_one_read(instance: Instance, alice: Account) -> None:
     posted = await instance.post(alice, "Everybody looks at this")
     path = f"/users/alice/statuses/{posted['id']}"

@@ -69,6 +69,7 @@ async def test_a_repeated_follow_with_the_same_id_is_answered_again(
     assert account["followers_count"] == 1
 
 
+@pytest.mark.attack("OWN-14")
 @pytest.mark.parametrize("by_id", [True, False])
 async def test_a_locked_account_is_asked_and_a_follow_undone(instance: Instance, bob: Actor, by_id: bool) -> None:
     carol = await instance.account("carol", locked=True)
@@ -302,6 +303,7 @@ async def test_pins_are_read_from_the_collection_and_follow_add_and_remove(
     assert await shown() == ["<p>pinned later</p>"]
 
 
+@pytest.mark.attack("DOS-10")
 async def test_a_future_date_is_capped_at_the_time_of_arrival(instance: Instance, alice: Account, bob: Actor) -> None:
     note = bob.mention(alice.uri, "from the year 9999", published="9999-01-01T00:00:00Z")
     old = bob.mention(alice.uri, "from 1970", published=rfc3339(0))

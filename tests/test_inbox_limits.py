@@ -48,6 +48,7 @@ async def outcomes(instance: Instance) -> list[str]:
     return await instance.database.read(read)
 
 
+@pytest.mark.attack("DOS-01")
 @pytest.mark.parametrize("size", [MIB + 1, 5 * MIB])
 async def test_a_body_that_is_too_large_is_refused_by_its_announced_length(
     instance: Instance, mallory: Actor, size: int
@@ -62,6 +63,7 @@ async def test_a_body_that_is_too_large_is_refused_by_its_announced_length(
     writer.close()
 
 
+@pytest.mark.attack("DOS-01")
 async def test_an_endless_body_is_cut(instance: Instance, mallory: Actor) -> None:
     sent = 0
 
@@ -80,6 +82,7 @@ async def test_an_endless_body_is_cut(instance: Instance, mallory: Actor) -> Non
     assert sent < 16 * MIB
 
 
+@pytest.mark.attack("DOS-10")
 async def test_an_activity_of_nearly_a_mebibyte_is_taken_and_cut_to_size(
     instance: Instance, alice: Account, mallory: Actor
 ) -> None:
@@ -119,6 +122,7 @@ async def test_activitypub_content_types_are_taken(
     assert await mallory.server.send(mallory, f"{instance.url}/inbox", activity, content_type=content_type) == 202
 
 
+@pytest.mark.attack("DOS-03")
 async def test_compressed_bodies_are_refused(instance: Instance, alice: Account, mallory: Actor) -> None:
     activity = mallory.activity("Create", mallory.mention(alice.uri))
     for encoding in ("gzip", "br", "zstd", "deflate"):
@@ -158,6 +162,7 @@ BODIES: dict[str, bytes] = {
 }
 
 
+@pytest.mark.attack("DOS-05", "DOS-06")
 @pytest.mark.parametrize("case", BODIES)
 async def test_what_is_no_activity_is_refused_in_no_time(
     instance: Instance, alice: Account, mallory: Actor, case: str
@@ -193,6 +198,7 @@ ODD: dict[str, Any] = {
 }
 
 
+@pytest.mark.attack("FLO-05", "DOS-05")
 @pytest.mark.parametrize("case", ODD)
 async def test_odd_activities_are_taken_and_have_no_effect(
     instance: Instance, alice: Account, mallory: Actor, case: str
@@ -205,6 +211,7 @@ async def test_odd_activities_are_taken_and_have_no_effect(
     assert await instance.notifications(alice) == []
 
 
+@pytest.mark.attack("DOS-06")
 async def test_numbers_without_end_are_no_trouble(instance: Instance, alice: Account, mallory: Actor) -> None:
     for number in (b"9" * 5000, b"1e999", b"-1e-999"):
         body = b'{"id":"%s","type":"View","actor":"%s","object":"x","n":%s}' % (
@@ -215,6 +222,7 @@ async def test_numbers_without_end_are_no_trouble(instance: Instance, alice: Acc
         assert await mallory.server.send(mallory, f"{instance.url}/inbox", body) in {202, 400}
 
 
+@pytest.mark.attack("DOS-10")
 async def test_a_profile_without_measure_is_cut(instance: Instance, alice: Account, mallory: Actor) -> None:
     account_id = await followed(instance, alice, mallory)
     fields = [{"type": "PropertyValue", "name": f"n{i}", "value": "v" * 100} for i in range(2000)]
@@ -224,6 +232,7 @@ async def test_a_profile_without_measure_is_cut(instance: Instance, alice: Accou
     assert len(json.dumps(account)) < 200_000
 
 
+@pytest.mark.attack("DOS-10")
 async def test_many_mentions_tags_and_attachments_are_capped(
     instance: Instance, alice: Account, mallory: Actor
 ) -> None:
@@ -238,6 +247,7 @@ async def test_many_mentions_tags_and_attachments_are_capped(
     assert len(json.dumps(told["status"])) < 200_000
 
 
+@pytest.mark.attack("DOS-12")
 async def test_deletions_of_the_unknown_are_answered_without_any_fetch(
     instance: Instance, alice: Account, peer: Server
 ) -> None:
@@ -250,6 +260,7 @@ async def test_deletions_of_the_unknown_are_answered_without_any_fetch(
     assert await stored(instance) == 0
 
 
+@pytest.mark.attack("DOS-08")
 @pytest.mark.parametrize("shape", ["endless", "circle", "self"])
 async def test_a_thread_without_end_is_climbed_only_so_far(
     instance: Instance, alice: Account, mallory: Actor, peer: Server, shape: str
@@ -271,6 +282,7 @@ async def test_a_thread_without_end_is_climbed_only_so_far(
     assert [status["content"] for status in await instance.home(alice)] == ["<p>leaf</p>"]
 
 
+@pytest.mark.attack("DOS-08")
 async def test_a_featured_collection_without_end_is_read_only_so_far(
     instance: Instance, alice: Account, mallory: Actor, peer: Server
 ) -> None:
@@ -288,6 +300,7 @@ async def test_a_featured_collection_without_end_is_read_only_so_far(
     assert peer.gets["/users/mallory/featured"] == 1
 
 
+@pytest.mark.attack("DOS-02")
 async def test_a_server_that_never_answers_delays_nobody_else(
     instance: Instance, alice: Account, mallory: Actor, peer: Server, other_peer: Server
 ) -> None:
@@ -337,6 +350,7 @@ async def test_a_refusal_says_why_in_json(instance: Instance, alice: Account, ma
     assert json.loads(text)["error"].endswith(".")
 
 
+@pytest.mark.attack("SSRF-01")
 async def test_private_addresses_are_not_called_for_anybody(make_instance: Any, peer: Server, mallory: Actor) -> None:
     """Only the peer's own port may be called: whatever an activity names on another one is not fetched."""
     instance = await make_instance(allowed_private_addresses=peer.host)

@@ -55,6 +55,7 @@ async def last_outcome(instance: Instance) -> str:
 # Origin
 
 
+@pytest.mark.attack("ORI-05")
 async def test_an_embedded_post_of_another_server_is_never_believed(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor, peer: Server
 ) -> None:
@@ -70,6 +71,7 @@ async def test_an_embedded_post_of_another_server_is_never_believed(
     assert await instance.notifications(alice) == []
 
 
+@pytest.mark.attack("ORI-05")
 async def test_a_post_by_a_neighbour_on_the_same_server_is_not_the_senders(
     instance: Instance, alice: Account, mallory: Actor, peer: Server
 ) -> None:
@@ -78,6 +80,7 @@ async def test_a_post_by_a_neighbour_on_the_same_server_is_not_the_senders(
     assert await posts(instance) == {}
 
 
+@pytest.mark.attack("ORI-06")
 @pytest.mark.parametrize("known", [True, False])
 async def test_a_boost_never_brings_the_embedded_text(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor, other_peer: Server, known: bool
@@ -92,6 +95,7 @@ async def test_a_boost_never_brings_the_embedded_text(
     assert other_peer.gets[original["id"].removeprefix(other_peer.url)] == (0 if known else 1)
 
 
+@pytest.mark.attack("ORI-06")
 async def test_a_boost_of_a_post_that_cannot_be_had_is_dropped(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor
 ) -> None:
@@ -101,6 +105,7 @@ async def test_a_boost_of_a_post_that_cannot_be_had_is_dropped(
     assert await instance.home(alice) == []
 
 
+@pytest.mark.attack("ORI-01")
 async def test_a_document_that_claims_another_id_is_dropped(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor, peer: Server
 ) -> None:
@@ -120,6 +125,7 @@ async def test_a_document_that_claims_another_id_is_dropped(
     assert found["statuses"] == []
 
 
+@pytest.mark.attack("ORI-02")
 @pytest.mark.parametrize(
     "content_type",
     ["text/html", "text/plain", "application/json", "application/octet-stream", "image/png", "application/ld+json"],
@@ -135,6 +141,7 @@ async def test_what_is_not_served_as_activitypub_is_none(
     assert await posts(instance) == {}
 
 
+@pytest.mark.attack("ORI-03")
 async def test_an_open_redirect_does_not_lend_its_origin(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor, peer: Server, other_peer: Server
 ) -> None:
@@ -146,6 +153,7 @@ async def test_an_open_redirect_does_not_lend_its_origin(
     assert await posts(instance) == {}
 
 
+@pytest.mark.attack("LDS-01")
 async def test_a_post_signed_by_its_author_within_is_not_believed_from_another(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor
 ) -> None:
@@ -156,6 +164,7 @@ async def test_a_post_signed_by_its_author_within_is_not_believed_from_another(
     assert await posts(instance) == {}
 
 
+@pytest.mark.attack("LDS-03")
 async def test_no_context_is_ever_fetched(instance: Instance, alice: Account, mallory: Actor, peer: Server) -> None:
     activity = mallory.activity("Create", mallory.mention(alice.uri, "hello"))
     activity["@context"] = [f"{peer.url}/context", "https://www.w3.org/ns/activitystreams"]
@@ -164,6 +173,7 @@ async def test_no_context_is_ever_fetched(instance: Instance, alice: Account, ma
     assert peer.gets["/context"] == 0
 
 
+@pytest.mark.attack("ORI-09")
 async def test_a_handle_of_another_domain_is_shown_only_when_that_domain_agrees(
     instance: Instance, alice: Account, mallory: Actor, peer: Server, other_peer: Server
 ) -> None:
@@ -186,6 +196,7 @@ async def test_a_handle_of_another_domain_is_shown_only_when_that_domain_agrees(
 # Ownership
 
 
+@pytest.mark.attack("OWN-01")
 @pytest.mark.parametrize("form", ["bare", "embedded", "tombstone", "actor"])
 async def test_nobody_deletes_what_is_anothers(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor, form: str
@@ -207,6 +218,7 @@ async def test_nobody_deletes_what_is_anothers(
     await instance.call("GET", f"/api/v1/statuses/{mine['id']}", by=alice)
 
 
+@pytest.mark.attack("OWN-01")
 async def test_nobody_tombstones_anothers_future_post(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor, peer: Server
 ) -> None:
@@ -222,6 +234,7 @@ async def test_nobody_tombstones_anothers_future_post(
     assert {note["id"], next_door["id"]} <= (await posts(instance)).keys()
 
 
+@pytest.mark.attack("OWN-02")
 async def test_nobody_edits_what_is_anothers(instance: Instance, alice: Account, mallory: Actor, victim: Actor) -> None:
     note = victim.mention(alice.uri, "mine")
     await deliver(instance, victim, victim.activity("Create", note))
@@ -238,6 +251,7 @@ async def test_nobody_edits_what_is_anothers(instance: Instance, alice: Account,
     await deliver(instance, victim, victim.activity("Create", victim.mention(alice.uri, "again")))
 
 
+@pytest.mark.attack("OWN-03")
 async def test_nobody_undoes_what_another_did(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor
 ) -> None:
@@ -270,6 +284,7 @@ async def test_nobody_undoes_what_another_did(
     assert relationship["blocked_by"]
 
 
+@pytest.mark.attack("OWN-04")
 async def test_nobody_accepts_a_follow_for_another(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor
 ) -> None:
@@ -289,6 +304,7 @@ async def test_nobody_accepts_a_follow_for_another(
     assert (relationship["following"], relationship["requested"]) == (False, True)
 
 
+@pytest.mark.attack("OWN-07")
 async def test_nobody_is_moved(instance: Instance, alice: Account, mallory: Actor, victim: Actor) -> None:
     account_id = await followed(instance, alice, victim)
     sent = len(mallory.server.received)
@@ -304,6 +320,7 @@ async def test_nobody_is_moved(instance: Instance, alice: Account, mallory: Acto
     assert len(mallory.server.received) == sent
 
 
+@pytest.mark.attack("OWN-10")
 async def test_what_may_not_be_seen_is_neither_liked_nor_boosted_nor_answered(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor
 ) -> None:
@@ -325,6 +342,7 @@ async def test_what_may_not_be_seen_is_neither_liked_nor_boosted_nor_answered(
     assert await instance.notifications(alice) == []
 
 
+@pytest.mark.attack("OWN-10")
 async def test_a_followers_only_post_is_not_boosted_even_by_a_follower(
     instance: Instance, alice: Account, mallory: Actor
 ) -> None:
@@ -336,6 +354,7 @@ async def test_a_followers_only_post_is_not_boosted_even_by_a_follower(
     assert await last_outcome(instance) == "applied"
 
 
+@pytest.mark.attack("OWN-11")
 async def test_an_older_version_changes_nothing_and_what_is_deleted_stays_so(
     instance: Instance, alice: Account, victim: Actor
 ) -> None:
@@ -358,6 +377,7 @@ async def test_an_older_version_changes_nothing_and_what_is_deleted_stays_so(
     assert await instance.notifications(alice) == []
 
 
+@pytest.mark.attack("OWN-11")
 async def test_a_deletion_that_comes_first_wins(instance: Instance, alice: Account, victim: Actor) -> None:
     note = victim.mention(alice.uri, "too late")
     await deliver(instance, victim, victim.activity("Create", victim.mention(alice.uri, "hello")))
@@ -365,6 +385,7 @@ async def test_a_deletion_that_comes_first_wins(instance: Instance, alice: Accou
     assert list((await posts(instance)).values()) == ["<p>hello</p>"]
 
 
+@pytest.mark.attack("OWN-14")
 @pytest.mark.parametrize("form", ["ALICE", "alice/", "alice#main-key", "Alice?x=1", "alice/followers"])
 async def test_a_follow_names_exactly_whom_it_follows(
     instance: Instance, alice: Account, mallory: Actor, form: str
@@ -376,6 +397,7 @@ async def test_a_follow_names_exactly_whom_it_follows(
     assert [n["type"] for n in await instance.notifications(alice)] == ["follow"]
 
 
+@pytest.mark.attack("OWN-14")
 async def test_the_follow_of_somebody_who_is_blocked_is_rejected(
     instance: Instance, alice: Account, mallory: Actor
 ) -> None:
@@ -397,6 +419,7 @@ async def test_the_follow_of_somebody_who_is_blocked_is_rejected(
     assert (status["favourites_count"], status["reblogs_count"]) == (0, 0)
 
 
+@pytest.mark.attack("FLO-01")
 @pytest.mark.parametrize("blocked", ["127.0.0.1", "own"])
 async def test_a_blocked_server_is_refused_without_any_fetch(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor, peer: Server, blocked: str
@@ -419,6 +442,7 @@ async def test_a_blocked_server_is_refused_without_any_fetch(
     assert await posts(instance) == {}
 
 
+@pytest.mark.attack("FLO-01")
 async def test_a_block_of_a_server_reaches_those_who_were_known_before(
     instance: Instance, alice: Account, mallory: Actor, peer: Server
 ) -> None:

@@ -58,6 +58,7 @@ def create(actor: Actor, alice: Account, text: str = "Hello") -> dict[str, Any]:
     return actor.activity("Create", actor.mention(alice.uri, text))
 
 
+@pytest.mark.attack("SIG-01")
 @pytest.mark.parametrize("inbox", ["/inbox", "/users/alice/inbox"])
 async def test_an_unsigned_activity_is_refused_without_any_fetch(
     instance: Instance, alice: Account, mallory: Actor, inbox: str
@@ -90,6 +91,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.attack("SIG-02", "SIG-03", "SIG-05", "SIG-06", "SIG-17")
 @pytest.mark.parametrize("case", CASES)
 async def test_a_signature_that_proves_too_little_is_refused(
     instance: Instance, alice: Account, mallory: Actor, case: str
@@ -105,6 +107,7 @@ async def test_a_signature_that_proves_too_little_is_refused(
     await refused(instance, alice)
 
 
+@pytest.mark.attack("SIG-06", "SIG-17")
 @pytest.mark.parametrize(
     "options",
     [
@@ -124,6 +127,7 @@ async def test_what_honest_servers_send_passes(
     assert len(await instance.notifications(alice)) == 1
 
 
+@pytest.mark.attack("SIG-02")
 async def test_a_repeated_digest_cannot_hide_the_forged_one(instance: Instance, alice: Account, mallory: Actor) -> None:
     url = f"{instance.url}/inbox"
     body = json.dumps(create(mallory, alice)).encode()
@@ -133,6 +137,7 @@ async def test_a_repeated_digest_cannot_hide_the_forged_one(instance: Instance, 
     await refused(instance, alice)
 
 
+@pytest.mark.attack("SIG-19")
 async def test_a_request_signed_for_another_server_is_refused(
     instance: Instance, alice: Account, mallory: Actor
 ) -> None:
@@ -147,6 +152,7 @@ async def test_a_request_signed_for_another_server_is_refused(
     await refused(instance, alice)
 
 
+@pytest.mark.attack("SIG-08")
 async def test_a_replayed_request_has_one_effect(instance: Instance, alice: Account, mallory: Actor) -> None:
     url = f"{instance.url}/inbox"
     mine = await instance.post(alice, "Like this")
@@ -164,6 +170,7 @@ async def test_a_replayed_request_has_one_effect(instance: Instance, alice: Acco
     assert status["favourites_count"] == 1
 
 
+@pytest.mark.attack("SIG-10")
 @pytest.mark.parametrize("kind", ["Create", "Follow", "Like", "Delete", "Update", "Move", "Announce", "Block"])
 async def test_nobody_acts_in_anothers_name(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor, kind: str
@@ -178,6 +185,7 @@ async def test_nobody_acts_in_anothers_name(
     assert await stored(instance) == known
 
 
+@pytest.mark.attack("SIG-12")
 async def test_a_bare_key_document_cannot_name_its_owner(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor
 ) -> None:
@@ -189,6 +197,7 @@ async def test_a_bare_key_document_cannot_name_its_owner(
     await refused(instance, alice)
 
 
+@pytest.mark.attack("SIG-12")
 async def test_an_actor_document_cannot_list_a_foreign_key_for_another_actor(
     instance: Instance, alice: Account, mallory: Actor, victim: Actor
 ) -> None:
@@ -200,6 +209,7 @@ async def test_an_actor_document_cannot_list_a_foreign_key_for_another_actor(
     await refused(instance, alice)
 
 
+@pytest.mark.attack("SIG-14")
 async def test_a_new_key_is_taken_after_one_fetch_and_the_old_one_refused(
     instance: Instance, alice: Account, mallory: Actor
 ) -> None:
@@ -215,6 +225,7 @@ async def test_a_new_key_is_taken_after_one_fetch_and_the_old_one_refused(
     assert server.gets["/users/mallory"] == before + 1
 
 
+@pytest.mark.attack("SIG-14")
 async def test_a_forged_request_after_a_rotation_does_not_shut_out_the_new_key(
     instance: Instance, alice: Account, mallory: Actor
 ) -> None:
@@ -225,6 +236,7 @@ async def test_a_forged_request_after_a_rotation_does_not_shut_out_the_new_key(
     assert await server.send(mallory, url, create(mallory, alice)) == 202
 
 
+@pytest.mark.attack("SIG-15")
 async def test_bad_signatures_cause_no_storm_of_fetches(instance: Instance, alice: Account, mallory: Actor) -> None:
     server, url = mallory.server, f"{instance.url}/inbox"
     assert await server.send(mallory, url, create(mallory, alice)) == 202
@@ -235,6 +247,7 @@ async def test_bad_signatures_cause_no_storm_of_fetches(instance: Instance, alic
     assert sum(server.gets.values()) <= 1
 
 
+@pytest.mark.attack("SIG-15")
 @pytest.mark.parametrize("failure", ["404", "500", "html"])
 async def test_keys_that_cannot_be_had_are_not_asked_for_again(
     instance: Instance, alice: Account, mallory: Actor, failure: str
@@ -260,6 +273,7 @@ def _hmac(secret: str) -> Any:
     return sign
 
 
+@pytest.mark.attack("SIG-16")
 @pytest.mark.parametrize("algorithm", ["hmac-sha256", "none", "rsa-sha1", "", "ed25519-sha512"])
 async def test_the_algorithm_is_not_the_senders_choice(
     instance: Instance, alice: Account, mallory: Actor, algorithm: str
@@ -286,6 +300,7 @@ BAD_KEYS: dict[str, str] = {
 }
 
 
+@pytest.mark.attack("SIG-16")
 @pytest.mark.parametrize("case", BAD_KEYS)
 async def test_keys_that_are_none_are_refused_and_not_stored(
     instance: Instance, alice: Account, mallory: Actor, case: str
@@ -323,6 +338,7 @@ async def test_an_ed25519_multikey_signs_as_well(instance: Instance, alice: Acco
     assert await peer.send(actor, f"{instance.url}/inbox", create(actor, alice), **options) == 202
 
 
+@pytest.mark.attack("FLO-01")
 async def test_a_suspension_is_noticed_by_the_worker_before_memory_is(
     instance: Instance, alice: Account, mallory: Actor
 ) -> None:

@@ -27,6 +27,7 @@ PERMITTED = words("""
 """)
 
 
+@pytest.mark.attack("SSRF-01", "SSRF-02")
 @pytest.mark.parametrize("ip", REFUSED)
 def test_addresses_that_are_not_public_are_refused(ip: str) -> None:
     assert not AddressGuard().permits(ip, 443)
@@ -37,6 +38,7 @@ def test_public_addresses_are_permitted(ip: str) -> None:
     assert AddressGuard().permits(ip, 443)
 
 
+@pytest.mark.attack("SSRF-02")
 @given(st.integers(0, 2**32 - 1))
 def test_an_ipv4_address_in_ipv6_clothes_is_judged_like_the_plain_one(number: int) -> None:
     plain = IPv4Address(number)

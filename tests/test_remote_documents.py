@@ -39,6 +39,7 @@ def document(identity: Any, kind: str = AP, **more: Any) -> bytes:
     return answer(200, json.dumps({"id": identity, "type": "Note", **more}).encode(), Content_Type=kind)
 
 
+@pytest.mark.attack("ORI-02")
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -107,6 +108,7 @@ NOT_OBJECTS = {
 }
 
 
+@pytest.mark.attack("DOS-05", "DOS-06")
 @pytest.mark.parametrize("body", NOT_OBJECTS.values(), ids=NOT_OBJECTS.keys())
 async def test_what_is_no_proper_json_object_is_refused_in_a_sentence(
     body: bytes, remote: Remote, peers: tuple[Wire, Wire]
@@ -164,6 +166,7 @@ async def test_a_part_of_a_page_is_asked_for_by_its_own_id(remote: Remote, peers
         assert len(peer.requests) == requests
 
 
+@pytest.mark.attack("ORI-01")
 async def test_a_page_that_names_its_own_id_is_fetched_from_there(remote: Remote, peers: tuple[Wire, Wire]) -> None:
     one, other = peers
     one.answers["/@a"] = document(f"{one.url}/users/a")
@@ -177,6 +180,7 @@ async def test_a_page_that_names_its_own_id_is_fetched_from_there(remote: Remote
     assert other.paths == ["/n"]
 
 
+@pytest.mark.attack("ORI-01")
 async def test_there_is_one_second_fetch_and_it_must_match(remote: Remote, peers: tuple[Wire, Wire]) -> None:
     one, other = peers
     one.answers["/1"] = document(f"{other.url}/2")
@@ -191,6 +195,7 @@ async def test_there_is_one_second_fetch_and_it_must_match(remote: Remote, peers
         await remote.get_document(f"{one.url}/1", sign=None)
 
 
+@pytest.mark.attack("ORI-03")
 async def test_an_open_redirect_lends_nobody_its_name(remote: Remote, peers: tuple[Wire, Wire]) -> None:
     victim, evil = peers
     path = f"/open?u={evil.url}/evil"
@@ -243,6 +248,7 @@ async def test_each_hop_is_signed_anew(remote: Remote, peers: tuple[Wire, Wire])
     assert [request.headers["host"] for request in arrived] == [url.split("/")[2] for url in urls]
 
 
+@pytest.mark.attack("SSRF-06")
 async def test_five_redirects_are_followed_and_no_sixth(remote: Remote, peers: tuple[Wire, Wire]) -> None:
     peer = peers[0]
     for number in range(25):
@@ -256,6 +262,7 @@ async def test_five_redirects_are_followed_and_no_sixth(remote: Remote, peers: t
     assert len(peer.requests) == 6
 
 
+@pytest.mark.attack("SSRF-06")
 async def test_no_url_is_asked_twice(remote: Remote, peers: tuple[Wire, Wire]) -> None:
     one, other = peers
     one.answers["/self"] = answer(302, Location="/self#again")

@@ -60,6 +60,7 @@ async def remote(peer: Wire) -> AsyncIterator[Remote]:
         yield opened
 
 
+@pytest.mark.attack("SSRF-01", "SSRF-02")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 async def test_no_spelling_of_loopback_is_dialled(call: Call, remote: Remote, canary: Wire) -> None:
     for spelling in SPELLINGS:
@@ -69,6 +70,7 @@ async def test_no_spelling_of_loopback_is_dialled(call: Call, remote: Remote, ca
     assert canary.accepted == []
 
 
+@pytest.mark.attack("SSRF-02")
 async def test_no_spelling_of_loopback_is_dialled_for_a_handle(remote: Remote, canary: Wire) -> None:
     for spelling in SPELLINGS:
         with pytest.raises((Refused, Unreachable)):
@@ -91,6 +93,7 @@ async def test_aiohttp_itself_cannot_make_a_socket_to_a_forbidden_literal(canary
     assert canary.accepted == []
 
 
+@pytest.mark.attack("SSRF-04")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 async def test_a_name_at_a_private_address_is_refused(call: Call, canary: Wire) -> None:
     async def resolver(host: str) -> list[str]:
@@ -103,6 +106,7 @@ async def test_a_name_at_a_private_address_is_refused(call: Call, canary: Wire) 
     assert canary.accepted == []
 
 
+@pytest.mark.attack("SSRF-04")
 async def test_of_mixed_addresses_only_the_permitted_is_dialled(tmp_path: Path) -> None:
     async def resolver(_host: str) -> list[str]:
         return ["127.0.0.2", "127.0.0.1", "127.0.0.3"]
@@ -118,6 +122,7 @@ async def test_of_mixed_addresses_only_the_permitted_is_dialled(tmp_path: Path) 
     assert set(server.accepted) == {"127.0.0.1"}
 
 
+@pytest.mark.attack("SSRF-04")
 async def test_a_name_that_changes_its_address_is_checked_at_each_connection(peer: Wire, canary: Wire) -> None:
     """What the first answer permitted says nothing about the next one."""
     answers = iter((["127.0.0.1"], ["127.0.0.2"]))
@@ -133,6 +138,7 @@ async def test_a_name_that_changes_its_address_is_checked_at_each_connection(pee
     assert canary.accepted == []
 
 
+@pytest.mark.attack("SSRF-06")
 async def test_redirects_to_forbidden_places_are_not_followed(remote: Remote, peer: Wire, canary: Wire) -> None:
     places = [f"http://{spelling}:{canary.port}/" for spelling in SPELLINGS if spelling.isascii()]
     for place in [*places, f"https://127.0.0.1:{canary.port}/", "file:///etc/passwd", "gopher://127.0.0.1/"]:
@@ -151,6 +157,7 @@ async def test_http_is_for_allow_listed_hosts(remote: Remote, peer: Wire) -> Non
         await remote.get_json("http://8.8.8.8/")
 
 
+@pytest.mark.attack("LDS-03")
 async def test_a_context_is_never_fetched(remote: Remote, peer: Wire, canary: Wire) -> None:
     body = {"@context": [f"http://127.0.0.1:{canary.port}/c", f"{peer.url}/context"], "id": f"{peer.url}/n"}
     peer.answers["/n"] = answer(200, json.dumps(body).encode(), Content_Type=AP)

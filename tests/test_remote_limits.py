@@ -119,6 +119,7 @@ FETCHES: dict[str, Fetch] = {
 }
 
 
+@pytest.mark.attack("DOS-02")
 @pytest.mark.parametrize("fetch", FETCHES.values(), ids=FETCHES.keys())
 @pytest.mark.parametrize("script", SLOW.values(), ids=SLOW.keys())
 async def test_a_slow_answer_is_cut_off(script: Script | bytes, fetch: Fetch, hasty: Remote, peer: Wire) -> None:
@@ -127,6 +128,7 @@ async def test_a_slow_answer_is_cut_off(script: Script | bytes, fetch: Fetch, ha
         await fetch(hasty, f"{peer.url}/x")
 
 
+@pytest.mark.attack("DOS-02", "DOS-03")
 @pytest.mark.parametrize("fetch", FETCHES.values(), ids=FETCHES.keys())
 @pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN.keys())
 async def test_a_broken_answer_is_no_answer(script: Script | bytes, fetch: Fetch, patient: Remote, peer: Wire) -> None:
@@ -135,6 +137,7 @@ async def test_a_broken_answer_is_no_answer(script: Script | bytes, fetch: Fetch
         await fetch(patient, f"{peer.url}/x")
 
 
+@pytest.mark.attack("DOS-02", "DOS-03")
 @pytest.mark.parametrize("fetch", FETCHES.values(), ids=FETCHES.keys())
 @pytest.mark.parametrize("script", BIG.values(), ids=BIG.keys())
 async def test_a_big_answer_is_not_read_to_its_end(
@@ -184,6 +187,7 @@ async def test_a_stream_hands_on_what_has_come_and_then_its_end(patient: Remote,
     assert 0 < sum(map(len, taken)) <= 100_000
 
 
+@pytest.mark.attack("SSRF-06")
 async def test_the_deadline_counts_over_redirects(hasty: Remote, peer: Wire) -> None:
     def delayed(location: str) -> Script:
         async def script(_request: Request, writer: asyncio.StreamWriter) -> None:
@@ -213,6 +217,7 @@ async def test_a_name_that_takes_for_ever_is_cut_off(peer: Wire) -> None:
                 await call
 
 
+@pytest.mark.attack("DOS-02")
 async def test_a_handshake_that_takes_for_ever_is_cut_off(hasty: Remote, peer: Wire) -> None:
     with pytest.raises(Unreachable):
         await hasty.get_json(f"https://127.0.0.1:{peer.port}/")
@@ -243,6 +248,7 @@ async def test_one_host_holds_few_of_the_places(patient: Remote, peer: Wire) -> 
     assert await asyncio.gather(*calls) == [{}] * 100
 
 
+@pytest.mark.attack("DOS-02")
 async def test_a_tarpit_gives_the_places_back(hasty: Remote, peer: Wire) -> None:
     peer.answers["/tarpit"] = forever(b"", b"H", 0.05)
     calls = [hasty.get_json(f"{peer.url}/tarpit") for _ in range(200)]
@@ -252,6 +258,7 @@ async def test_a_tarpit_gives_the_places_back(hasty: Remote, peer: Wire) -> None
     assert await hasty.get_json(f"{peer.url}/x") == {}
 
 
+@pytest.mark.attack("SSRF-08")
 async def test_errors_repeat_nothing_that_was_sent(patient: Remote, peer: Wire) -> None:
     secret = b"SECRET-OF-THE-INNER-NETWORK"
     for given in (

@@ -113,6 +113,7 @@ async def test_a_canonical_handle_elsewhere_is_confirmed_there(remote: Remote, p
     assert (confirmed.user, confirmed.host) == ("alice", domain(brand))
 
 
+@pytest.mark.attack("ORI-09")
 @pytest.mark.parametrize("bank", ["unknown", "another actor", "another subject", "sends on", "broken"])
 async def test_nobody_gets_a_handle_that_its_domain_does_not_confirm(
     bank: str, remote: Remote, peers: tuple[Wire, Wire]
@@ -134,6 +135,7 @@ async def test_nobody_gets_a_handle_that_its_domain_does_not_confirm(
     assert good.paths[0] == f"{WELL_KNOWN}acct:ceo@{domain(good)}"
 
 
+@pytest.mark.attack("ORI-09")
 async def test_an_actor_has_only_the_handle_that_leads_back_to_it(remote: Remote, peers: tuple[Wire, Wire]) -> None:
     evil, good = peers
     handle_at(good, "ceo", f"{good.url}/users/ceo")

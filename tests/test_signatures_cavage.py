@@ -167,16 +167,19 @@ def test_sig02_a_get_with_a_body_needs_a_digest():
     assert refused(signed, method="GET", body=b"x") == "weak"
 
 
+@pytest.mark.attack("SIG-03")
 def test_sig03_digest_right_and_unsigned():
     assert refused(cavage(inbox_headers(), covered="(request-target) host date")) == "weak"
 
 
+@pytest.mark.attack("SIG-05")
 @pytest.mark.parametrize("covered", ["date", "(created)", "host date digest", "(request-target) host digest",
                                      "(request-target) date digest"])  # fmt: skip
 def test_sig05_weak_coverage(covered):
     assert refused(cavage(inbox_headers(), covered=covered, algorithm="hs2019", created=int(NOW))) == "weak"
 
 
+@pytest.mark.attack("SIG-05")
 def test_sig05_nothing_covered_or_nothing_said():
     assert refused(cavage(inbox_headers(), covered="")) == "weak"
     assert refused(cavage(inbox_headers(), covered="date", name_covered=False)) == "weak"
@@ -250,6 +253,7 @@ def hmac_with_public_pem(_key, data: bytes) -> bytes:
     return hmac.digest(PUBLIC_PEM, data, "sha256")
 
 
+@pytest.mark.attack("SIG-16")
 @pytest.mark.parametrize(
     ("algorithm", "sign"),
     [
@@ -265,6 +269,7 @@ def test_sig16_algorithms_that_are_not_accepted(algorithm, sign):
     assert refused(cavage(inbox_headers(), algorithm=algorithm, sign=sign)) == "algorithm"
 
 
+@pytest.mark.attack("SIG-16")
 @pytest.mark.parametrize("algorithm", ["hs2019", "rsa-sha256", None])
 @pytest.mark.parametrize(
     "sign",
@@ -285,6 +290,7 @@ def test_another_key_is_a_mismatch():
     assert refused(cavage(inbox_headers(), algorithm="hs2019", key=ED25519)) == "mismatch"
 
 
+@pytest.mark.attack("SIG-19")
 def test_sig19_made_for_another_server():
     signed = cavage(inbox_headers(host="other.example"))
     assert refused(signed) == "host"

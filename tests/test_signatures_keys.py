@@ -178,6 +178,7 @@ BAD_KEYS = {
 }
 
 
+@pytest.mark.attack("SIG-16")
 @pytest.mark.parametrize("name", BAD_KEYS)
 def test_sig16_keys_that_are_not_accepted(name):
     started = time.monotonic()

@@ -169,6 +169,7 @@ def test_any_label_will_do(label):
     receive(rfc9421(post_headers(), label=label))
 
 
+@pytest.mark.attack("SIG-17")
 def test_a_signed_get_passes():
     url = f"https://{HOST}/users/a?page=1"
     signed = rfc9421([("Host", HOST)], method="GET", url=url, covered=("@method", "@target-uri"))
@@ -220,10 +221,12 @@ def test_sig02_every_digest_must_match():
         assert refused(rfc9421([("Content-Digest", value)])) == "digest"
 
 
+@pytest.mark.attack("SIG-17")
 def test_sig17_created_missing():
     assert refused(rfc9421(post_headers(), params=params(created=None))) == "missing"
 
 
+@pytest.mark.attack("SIG-17")
 @pytest.mark.parametrize("covered", [(), ("@target-uri", "content-digest"), ("@method", "content-digest"),
                                      ("@method", "@path", "content-digest"),
                                      ("@method", "@authority", "content-digest")])  # fmt: skip
@@ -231,6 +234,7 @@ def test_sig17_method_or_target_not_covered(covered):
     assert refused(rfc9421(post_headers(), covered=covered)) == "weak"
 
 
+@pytest.mark.attack("SIG-17")
 def test_sig17_content_digest_absent_or_unsigned():
     covered = ("@method", "@target-uri")
     assert refused(rfc9421(post_headers(), covered=covered)) == "weak"
@@ -291,6 +295,7 @@ def rsa_pss(key, data: bytes) -> bytes:
     return key.sign(data, padding.PSS(padding.MGF1(SHA512()), 64), SHA512())
 
 
+@pytest.mark.attack("SIG-16")
 @pytest.mark.parametrize(
     ("name", "sign"),
     [("hmac-sha256", hmac_with_public_pem), ("rsa-pss-sha512", rsa_pss), ("none", no_signature)],
@@ -316,6 +321,7 @@ def test_another_key_is_a_mismatch():
     assert refused(rfc9421(post_headers(), key=ED25519)) == "mismatch"
 
 
+@pytest.mark.attack("SIG-19")
 @pytest.mark.parametrize("covered", [("@method", "@target-uri", "content-digest"),
                                      ("@method", "@authority", "@path", "content-digest")])  # fmt: skip
 @pytest.mark.parametrize("host", [HOST, "other.example"])
