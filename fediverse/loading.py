@@ -18,13 +18,22 @@ from sqlalchemy import (
 )
 
 from fediverse.entities import NotificationView, StatusView
+from fediverse.site import Recent
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins
 from fediverse.tables.statuses import statuses as statuses_table
 
+# Rows by (id, version): whatever changes how a row shows changes its version too.
+_known_actors = Recent(4096)
+_known_statuses = Recent(8192)
+
 _ids = bindparam("ids", expanding=True, type_=BigInteger)
 _me = bindparam("me", type_=BigInteger)
 _ACTORS = select(actors).where(actors.c.id.in_(_ids))
+_ACTOR_VERSIONS = select(actors.c.id, actors.c.version).where(actors.c.id.in_(_ids))
+_STATUS_VERSIONS = select(statuses_table.c.id, statuses_table.c.version).where(
+    statuses_table.c.id.in_(_ids), statuses_table.c.deleted_at.is_(None)
+)
 _STATUSES = select(statuses_table).where(statuses_table.c.id.in_(_ids), statuses_table.c.deleted_at.is_(None))
 
 
@@ -56,7 +65,8 @@ def accounts(tx: Connection, actor_ids: Iterable[int]) -> dict[int, Row[Any]]:
     wanted = set(actor_ids)
     if not wanted:
         return {}
-    return {row.id: row for row in tx.execute(_ACTORS, {"ids": list(wanted)})}
+    heads = tx.execute(_ACTOR_VERSIONS, {"ids": list(wanted)}).all()
+    return _whole(tx, heads, _ACTORS, _known_actors)
 
 
 def in_order(tx: Connection, actor_ids: Sequence[int]) -> list[Row[Any]]:
@@ -68,14 +78,17 @@ def in_order(tx: Connection, actor_ids: Sequence[int]) -> list[Row[Any]]:
 def statuses(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) -> list[StatusView]:
     """The rows with authors, boosted posts and the viewer's marks, in the same order.
 
-    A boost of something that is gone is left out.
+    ``rows`` may be whole or just their heads (``tables.statuses.HEAD``). A boost of something that is gone is left out.
     """
     if not rows:
         return []
+    if not hasattr(rows[0], "content"):
+        rows = whole(tx, rows)
     boosted_ids = {row.boost_of_id for row in rows if row.boost_of_id is not None}
     boosted: dict[int, Row[Any]] = {}
     if boosted_ids:
-        boosted = {row.id: row for row in tx.execute(_STATUSES, {"ids": list(boosted_ids)})}
+        heads = tx.execute(_STATUS_VERSIONS, {"ids": list(boosted_ids)}).all()
+        boosted = _whole(tx, heads, _STATUSES, _known_statuses)
     authors = accounts(tx, {row.author_id for row in rows} | {row.author_id for row in boosted.values()})
     marks = _marks(tx, [*rows, *boosted.values()], viewer_id)
     views = []
@@ -91,6 +104,12 @@ def statuses(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) ->
     return views
 
 
+def whole(tx: Connection, heads: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """The whole statuses behind a timeline's heads, in the same order."""
+    found = _whole(tx, heads, _STATUSES, _known_statuses)
+    return [found[head.id] for head in heads if head.id in found]
+
+
 def status(tx: Connection, row: Row[Any], viewer_id: int | None) -> StatusView:
     """One row with what is shown beside it."""
     return statuses(tx, [row], viewer_id)[0]
@@ -101,7 +120,8 @@ def notifications(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int) -> l
     about = {row.status_id for row in rows if row.status_id}
     found: dict[int, StatusView] = {}
     if about:
-        status_rows = tx.execute(_STATUSES, {"ids": list(about)}).all()
+        heads = tx.execute(_STATUS_VERSIONS, {"ids": list(about)}).all()
+        status_rows = list(_whole(tx, heads, _STATUSES, _known_statuses).values())
         found = {view.status.id: view for view in statuses(tx, status_rows, viewer_id)}
     senders = accounts(tx, {row.from_actor_id for row in rows})
     return [
@@ -109,6 +129,23 @@ def notifications(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int) -> l
         for row in rows
         if row.from_actor_id in senders and (not row.status_id or row.status_id in found)
     ]
+
+
+def _whole(tx: Connection, heads: Sequence[Any], select_by_ids: Select[Any], known: Recent) -> dict[int, Row[Any]]:
+    """The whole rows behind heads (id, version), by id; what was read before in that version is not read again."""
+    rows: dict[int, Row[Any]] = {}
+    missing = []
+    for head in heads:
+        row = known.get((head.id, head.version))
+        if row is None:
+            missing.append(head.id)
+        else:
+            rows[head.id] = row
+    if missing:
+        for row in tx.execute(select_by_ids, {"ids": missing}):
+            rows[row.id] = row
+            known.put((row.id, row.version), row)
+    return rows
 
 
 _Marks = dict[str, set[int]]

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, Text, and_, cast, exists, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    or_,
+    select,
+)
 
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
@@ -12,7 +26,7 @@ from fediverse.tables.actors import actors, blocks, follows, mutes
 from fediverse.tables.statuses import mentions, statuses
 
 
-def visible_where(viewer_id: int | None, status: FromClause = statuses) -> ColumnElement[bool]:
+def visible_where(viewer_id: int | ColumnElement[int] | None, status: FromClause = statuses) -> ColumnElement[bool]:
     """The condition under which the viewer (None: anybody) may see a status of ``status``.
 
     Deleted ones nobody sees, nor those of suspended authors, nor those of somebody who blocks the viewer.
@@ -54,7 +68,13 @@ def visible_where(viewer_id: int | None, status: FromClause = statuses) -> Colum
 
 def visible(tx: Connection, status: Row[Any], viewer_id: int | None) -> bool:
     """Whether the viewer (None: anybody) may see the status."""
-    return bool(tx.scalar(select(statuses.c.id).where(statuses.c.id == status.id, visible_where(viewer_id))))
+    statement = _VISIBLE_TO_ANYBODY if viewer_id is None else _VISIBLE
+    return bool(tx.scalar(statement, {"id": status.id, "me": viewer_id}))
+
+
+_id = bindparam("id", type_=BigInteger)
+_VISIBLE = select(statuses.c.id).where(statuses.c.id == _id, visible_where(bindparam("me", type_=BigInteger)))
+_VISIBLE_TO_ANYBODY = select(statuses.c.id).where(statuses.c.id == _id, visible_where(None))
 
 
 def muted_by(actor_id: int | ColumnElement[int], *, now: Instant | ColumnElement[int]) -> Select[tuple[int]]:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, select
 
 from fediverse import clock, notifications, reactions, statuses, timelines
 from fediverse.actors import relations
 from fediverse.db import Database
 from fediverse.paging import Page
+from fediverse.tables.statuses import tags
 from tests.support import world
 from tests.support.world import DIRECT, FOLLOWERS, URLS, follow, local, post, remote
 
 
 def home(tx: Connection, actor: Row[Any], **page: int) -> list[int]:
     return [row.id for row in timelines.home(tx, actor.id, Page(**page), now=clock.now())]
+
+
+def tag_id(tx: Connection, name: str) -> int:
+    return tx.execute(select(tags.c.id).where(tags.c.name == name)).scalar_one()
 
 
 async def test_a_post_shows_to_its_author_and_followers_only(database: Database) -> None:
@@ -158,12 +163,12 @@ async def test_what_is_not_public_is_in_no_public_place(database: Database, visi
         alice, bob, stranger = local(tx, "alice"), local(tx, "bob"), local(tx, "stranger")
         follow(tx, bob, alice)
         status = post(tx, alice, "@bob #secret", to=[bob], visibility=visibility)
-        tag = statuses.find_tag(tx, "secret")
-        assert tag is not None
+        tag = tag_id(tx, "secret")
+        assert statuses.find_tag(tx, "secret") is None, "the hashtag may itself be the secret"
         now = clock.now()
         for viewer in (None, stranger.id):
             assert timelines.public(tx, Page(), viewer_id=viewer, now=now) == []
-            assert timelines.tag(tx, [tag.id], Page(), viewer_id=viewer, now=now) == []
+            assert timelines.tag(tx, [tag], Page(), viewer_id=viewer, now=now) == []
             assert timelines.account(tx, alice.id, Page(), viewer_id=viewer) == []
             assert not statuses.visible(tx, status, viewer)
         assert statuses.visible(tx, status, bob.id)
@@ -227,12 +232,11 @@ async def test_a_deleted_post_is_gone_everywhere(database: Database) -> None:
         reactions.favourite(tx, URLS, bob, status, author=alice, now=clock.now())
         reactions.pin(tx, URLS, alice, status, now=clock.now())
         statuses.delete(tx, URLS, status, author=alice, now=clock.now())
-        tag = statuses.find_tag(tx, "gone")
-        assert tag is not None
+        tag = tag_id(tx, "gone")
         now = clock.now()
         assert home(tx, alice) == home(tx, bob) == []
         assert timelines.public(tx, Page(), viewer_id=None, now=now) == []
-        assert timelines.tag(tx, [tag.id], Page(), viewer_id=None, now=now) == []
+        assert timelines.tag(tx, [tag], Page(), viewer_id=None, now=now) == []
         assert timelines.account(tx, alice.id, Page(), viewer_id=alice.id) == []
         assert timelines.account(tx, alice.id, Page(), viewer_id=None, pinned=True) == []
         assert timelines.mentioning(tx, bob.id, Page(), now=now) == []

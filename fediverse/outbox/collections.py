@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from fediverse import documents, timelines
+from fediverse import documents, loading, timelines
 from fediverse.actors import directory
 from fediverse.documents import Document
 from fediverse.drafts import Visibility
@@ -68,7 +68,7 @@ def outbox_activities(tx: Connection, urls: Urls, rows: Sequence[Row[Any]], auth
 
 def outbox_page(tx: Connection, author: Row[Any], page: Page) -> list[Row[Any]]:
     """What anybody may see of what the author posted and boosted, newest first."""
-    return timelines.account(tx, author.id, page, viewer_id=None)
+    return loading.whole(tx, timelines.account(tx, author.id, page, viewer_id=None))
 
 
 def outbox_total(tx: Connection, author: Row[Any]) -> int:

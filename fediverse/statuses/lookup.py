@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, bindparam, exists, select
 
+from fediverse.drafts import Visibility
 from fediverse.errors import NotFound
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import status_edits, status_tags, statuses, tags
@@ -54,10 +55,16 @@ def by_uri(tx: Connection, urls: Urls, uri: str) -> Row[Any] | None:
 
 def get_visible(tx: Connection, status_id: int, viewer_id: int | None) -> Row[Any]:
     """The status, which the viewer may see. Raises NotFound: what may not be seen does not exist."""
-    row = tx.execute(select(statuses).where(statuses.c.id == status_id, visible_where(viewer_id))).first()
+    statement = _SEEN_BY_ANYBODY if viewer_id is None else _SEEN
+    row = tx.execute(statement, {"id": status_id, "me": viewer_id}).first()
     if row is None:
         raise NotFound(_NOT_FOUND)
     return row
+
+
+_id = bindparam("id", type_=BigInteger)
+_SEEN = select(statuses).where(statuses.c.id == _id, visible_where(bindparam("me", type_=BigInteger)))
+_SEEN_BY_ANYBODY = select(statuses).where(statuses.c.id == _id, visible_where(None))
 
 
 def get_own(tx: Connection, status_id: int, author_id: int) -> Row[Any]:
@@ -82,18 +89,32 @@ def history(tx: Connection, status_id: int) -> Sequence[Row[Any]]:
     ).all()
 
 
-def find_tag(tx: Connection, name: str) -> Row[Any] | None:
-    """The hashtag, however it is spelt."""
-    return tx.execute(select(tags).where(tags.c.name == fold_tag(name))).first()
+def find_tag(tx: Connection, name: str, *, hidden: bool = False) -> Row[Any] | None:
+    """The hashtag, however it is spelt, if anybody may know that it is in use; ``hidden``: in any case."""
+    found = select(tags).where(tags.c.name == fold_tag(name))
+    return tx.execute(found if hidden else found.where(_used_openly())).first()
 
 
 def tags_named(tx: Connection, prefix: str, *, limit: int) -> Sequence[Row[Any]]:
-    """Hashtags that begin with ``prefix`` and are in use, shortest first."""
+    """Hashtags that begin with ``prefix`` and that anybody may know to be in use, shortest first."""
     folded = fold_tag(prefix)
-    used = exists().where(status_tags.c.tag_id == tags.c.id)
     return tx.execute(
         select(tags)
-        .where(tags.c.name >= folded, tags.c.name < folded + "\U0010ffff", used)
+        .where(tags.c.name >= folded, tags.c.name < folded + "\U0010ffff", _used_openly())
         .order_by(tags.c.name)
         .limit(limit)
     ).all()
+
+
+def _used_openly() -> ColumnElement[bool]:
+    # A hashtag of posts for few may itself be a secret: "#LayoffsOnMonday".
+    return (
+        exists()
+        .where(
+            status_tags.c.tag_id == tags.c.id,
+            statuses.c.id == status_tags.c.status_id,
+            statuses.c.visibility == Visibility.PUBLIC,
+            statuses.c.deleted_at.is_(None),
+        )
+        .correlate_except(status_tags, statuses)
+    )

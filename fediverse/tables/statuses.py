@@ -84,6 +84,15 @@ Index(
     **only("listed AND local", "listed = 1 AND local = 1"),
 )
 
+# What a page of a timeline selects: enough to find the rest, which is mostly known already by (id, version).
+HEAD = (
+    statuses.c.id,
+    statuses.c.version,
+    statuses.c.author_id,
+    statuses.c.boost_of_id,
+    statuses.c.conversation_id,
+)
+
 # Every change of a status, the first version included; the API's history.
 status_edits = Table(
     "status_edits",

@@ -31,7 +31,7 @@ from fediverse.db import Prepared, insert
 from fediverse.drafts import Visibility
 from fediverse.paging import Page, Shape
 from fediverse.tables.actors import blocks, follows
-from fediverse.tables.statuses import statuses
+from fediverse.tables.statuses import HEAD, statuses
 from fediverse.tables.timelines import home_entries
 from fediverse.visibility import muted_by, shows
 
@@ -206,7 +206,7 @@ def withdraw(tx: Connection, actor_id: int, author_id: int) -> None:
 
 
 def home(tx: Connection, actor_id: int, page: Page, *, now: Instant) -> list[Row[Any]]:
-    """A page of the actor's home timeline: rows of ``statuses``, boosts among them."""
+    """A page of the actor's home timeline, boosts among it: the heads of ``statuses``, for ``loading.statuses``."""
     statement = _home_page(page.shape)
     return page.newest_first(tx.execute(statement, {"me": actor_id, "now": now, **page.parameters}).all())
 
@@ -217,7 +217,7 @@ def _home_page(shape: Shape) -> Select[Any]:
     me = _number("me")
     hidden = muted_by(me, now=_number("now")).union_all(select(blocks.c.target_id).where(blocks.c.actor_id == me))
     statement = (
-        select(statuses)
+        select(*HEAD)
         .select_from(home_entries)
         .join(statuses, statuses.c.id == home_entries.c.status_id)
         .join(subject, subject.c.id == home_entries.c.subject_id)

@@ -1,18 +1,55 @@
-"""Timelines that are read from the statuses themselves: public, hashtag, profile, mentions."""
+"""Timelines that are read from the statuses themselves: public, hashtag, profile, mentions.
+
+All of them select the heads of statuses, for ``loading.statuses``. Statements are built once per combination of what
+may be asked for, with bound parameters: building one costs more than executing it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, exists, not_, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, and_, bindparam, exists, not_, or_, select
 
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
-from fediverse.paging import Page
+from fediverse.paging import Page, Shape
 from fediverse.tables.actors import blocks
-from fediverse.tables.statuses import mentions, pins, status_tags, statuses
+from fediverse.tables.statuses import HEAD, mentions, pins, status_tags, statuses
 from fediverse.visibility import has_media, muted_by, shows, to_somebody_else, visible_where
+
+_KEPT = 256
+
+_me = bindparam("me", type_=BigInteger)
+_now = bindparam("now", type_=BigInteger)
+_author = bindparam("author", type_=BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which posts of a public timeline are wanted."""
+
+    local: bool = False
+    remote: bool = False
+    only_media: bool = False
+
+    def of(self, statement: Select[Any], *, signed_in: bool) -> Select[Any]:
+        """The statement narrowed to them, and to those whom the viewer wants to see."""
+        if self.local:
+            statement = statement.where(statuses.c.local)
+        if self.remote:
+            statement = statement.where(not_(statuses.c.local))
+        if self.only_media:
+            statement = statement.where(has_media(statuses))
+        if signed_in:
+            statement = statement.where(
+                statuses.c.author_id.not_in(muted_by(_me, now=_now)),
+                statuses.c.author_id.not_in(select(blocks.c.target_id).where(blocks.c.actor_id == _me)),
+                statuses.c.author_id.not_in(select(blocks.c.actor_id).where(blocks.c.target_id == _me)),
+            )
+        return statement
 
 
 def public(
@@ -26,12 +63,14 @@ def public(
     only_media: bool = False,
 ) -> list[Row[Any]]:
     """A page of the public timeline: everybody's public posts that are no boosts and no replies to others."""
-    statement = select(statuses).where(statuses.c.listed, shows(statuses.c.author_id))
-    if local:
-        statement = statement.where(statuses.c.local)
-    if remote:
-        statement = statement.where(not_(statuses.c.local))
-    return _browse(tx, statement, page, viewer_id=viewer_id, now=now, only_media=only_media)
+    statement = _public(Which(local, remote, only_media), page.shape, viewer_id is not None)
+    return page.newest_first(tx.execute(statement, {"me": viewer_id, "now": now, **page.parameters}).all())
+
+
+@lru_cache(_KEPT)
+def _public(which: Which, shape: Shape, signed_in: bool) -> Select[Any]:
+    statement = select(*HEAD).where(statuses.c.listed, shows(statuses.c.author_id))
+    return Page.bounded(which.of(statement, signed_in=signed_in), statuses.c.id, shape)
 
 
 def tag(
@@ -48,33 +87,38 @@ def tag(
     only_media: bool = False,
 ) -> list[Row[Any]]:
     """A page of the public posts under any of ``tag_ids``, all of ``all_of`` and none of ``none_of``."""
-    statement = select(statuses).where(
-        statuses.c.id.in_(select(status_tags.c.status_id).where(status_tags.c.tag_id.in_(tag_ids))),
+    counts = (len(tag_ids), len(all_of), len(none_of))
+    statement = _tag(Which(local, remote, only_media), page.shape, viewer_id is not None, counts)
+    named = {
+        f"{group}_{number}": tag_id
+        for group, ids in (("any", tag_ids), ("all", all_of), ("none", none_of))
+        for number, tag_id in enumerate(ids)
+    }
+    values = {"me": viewer_id, "now": now, **named, **page.parameters}
+    return page.newest_first(tx.execute(statement, values).all())
+
+
+@lru_cache(_KEPT)
+def _tag(which: Which, shape: Shape, signed_in: bool, counts: tuple[int, int, int]) -> Select[Any]:
+    wanted, required, unwanted = counts
+    shown = (
         statuses.c.visibility == Visibility.PUBLIC,
         statuses.c.deleted_at.is_(None),
         shows(statuses.c.author_id, limited=False),
     )
-    if len(tag_ids) == 1:  # the usual case pages along the primary key of status_tags
+    column: ColumnElement[int] = statuses.c.id
+    if wanted == 1:  # the usual case pages along the primary key of status_tags
+        column = status_tags.c.status_id
         statement = (
-            select(statuses)
+            select(*HEAD)
             .join(status_tags, status_tags.c.status_id == statuses.c.id)
-            .where(
-                status_tags.c.tag_id == tag_ids[0],
-                statuses.c.visibility == Visibility.PUBLIC,
-                statuses.c.deleted_at.is_(None),
-                shows(statuses.c.author_id, limited=False),
-            )
+            .where(status_tags.c.tag_id == bindparam("any_0", type_=BigInteger), *shown)
         )
-    for wanted in all_of:
-        statement = statement.where(_tagged(statuses, wanted))
-    for unwanted in none_of:
-        statement = statement.where(not_(_tagged(statuses, unwanted)))
-    if local:
-        statement = statement.where(statuses.c.local)
-    if remote:
-        statement = statement.where(not_(statuses.c.local))
-    column = status_tags.c.status_id if len(tag_ids) == 1 else statuses.c.id
-    return _browse(tx, statement, page, viewer_id=viewer_id, now=now, only_media=only_media, column=column)
+    else:
+        statement = select(*HEAD).where(or_(*(_tagged(f"any_{number}") for number in range(wanted))), *shown)
+    statement = statement.where(*(_tagged(f"all_{number}") for number in range(required)))
+    statement = statement.where(*(not_(_tagged(f"none_{number}")) for number in range(unwanted)))
+    return Page.bounded(which.of(statement, signed_in=signed_in), column, shape)
 
 
 def account(
@@ -90,13 +134,38 @@ def account(
     tag_id: int | None = None,
 ) -> list[Row[Any]]:
     """A page of what the author posted and boosted, as far as the viewer may see it."""
-    statement = select(statuses).where(statuses.c.author_id == author_id, visible_where(viewer_id))
+    statement = _account(
+        page.shape,
+        signed_in=viewer_id is not None,
+        exclude_replies=exclude_replies,
+        exclude_boosts=exclude_boosts,
+        only_media=only_media,
+        pinned=pinned,
+        tagged=tag_id is not None,
+    )
+    values = {"author": author_id, "me": viewer_id, "tag": tag_id, **page.parameters}
+    rows = tx.execute(statement, values).all()
+    return list(rows) if pinned else page.newest_first(rows)
+
+
+@lru_cache(_KEPT)
+def _account(
+    shape: Shape,
+    *,
+    signed_in: bool,
+    exclude_replies: bool,
+    exclude_boosts: bool,
+    only_media: bool,
+    pinned: bool,
+    tagged: bool,
+) -> Select[Any]:
+    viewer = _me if signed_in else None
     subject = statuses.alias("subject")
-    statement = statement.where(
-        or_(
-            statuses.c.boost_of_id.is_(None),
-            exists().where(subject.c.id == statuses.c.boost_of_id, visible_where(viewer_id, subject)),
-        )
+    boosted_shows = exists().where(subject.c.id == statuses.c.boost_of_id, visible_where(viewer, subject))
+    statement = select(*HEAD).where(
+        statuses.c.author_id == _author,
+        visible_where(viewer),
+        or_(statuses.c.boost_of_id.is_(None), boosted_shows),
     )
     if exclude_replies:
         statement = statement.where(not_(to_somebody_else(statuses)))
@@ -104,52 +173,38 @@ def account(
         statement = statement.where(statuses.c.boost_of_id.is_(None))
     if only_media:
         statement = statement.where(has_media(statuses))
-    if tag_id is not None:
-        statement = statement.where(_tagged(statuses, tag_id))
+    if tagged:
+        statement = statement.where(_tagged("tag"))
     if pinned:
-        statement = statement.join(pins, and_(pins.c.status_id == statuses.c.id, pins.c.actor_id == author_id))
-        return list(tx.execute(page.select(statement, pins.c.id)).all())
-    return page.newest_first(tx.execute(page.select(statement, statuses.c.id)).all())
+        statement = statement.join(pins, and_(pins.c.status_id == statuses.c.id, pins.c.actor_id == _author))
+        return Page.bounded(statement, pins.c.id, shape)
+    return Page.bounded(statement, statuses.c.id, shape)
 
 
 def mentioning(tx: Connection, actor_id: int, page: Page, *, now: Instant) -> list[Row[Any]]:
     """A page of the mentions section: what names or answers the actor."""
+    values = {"me": actor_id, "now": now, **page.parameters}
+    return page.newest_first(tx.execute(_mentioning(page.shape), values).all())
+
+
+@lru_cache(_KEPT)
+def _mentioning(shape: Shape) -> Select[Any]:
     statement = (
-        select(statuses)
+        select(*HEAD)
         .join(mentions, mentions.c.status_id == statuses.c.id)
         .where(
-            mentions.c.actor_id == actor_id,
-            statuses.c.author_id != actor_id,
+            mentions.c.actor_id == _me,
+            statuses.c.author_id != _me,
             statuses.c.deleted_at.is_(None),
             shows(statuses.c.author_id),
-            statuses.c.author_id.not_in(muted_by(actor_id, now=now)),
-            statuses.c.author_id.not_in(select(blocks.c.target_id).where(blocks.c.actor_id == actor_id)),
+            statuses.c.author_id.not_in(muted_by(_me, now=_now)),
+            statuses.c.author_id.not_in(select(blocks.c.target_id).where(blocks.c.actor_id == _me)),
         )
     )
-    return page.newest_first(tx.execute(page.select(statement, mentions.c.status_id)).all())
+    return Page.bounded(statement, mentions.c.status_id, shape)
 
 
-def _tagged(status: FromClause, tag_id: int) -> ColumnElement[bool]:
+def _tagged(parameter: str) -> ColumnElement[bool]:
     other = status_tags.alias()  # a name of its own: the statement around it may read status_tags too
-    return exists().where(other.c.tag_id == tag_id, other.c.status_id == status.c.id)
-
-
-def _browse(
-    tx: Connection,
-    statement: Select[Any],
-    page: Page,
-    *,
-    viewer_id: int | None,
-    now: Instant,
-    only_media: bool,
-    column: ColumnElement[int] = statuses.c.id,
-) -> list[Row[Any]]:
-    if only_media:
-        statement = statement.where(has_media(statuses))
-    if viewer_id is not None:
-        statement = statement.where(
-            statuses.c.author_id.not_in(muted_by(viewer_id, now=now)),
-            statuses.c.author_id.not_in(select(blocks.c.target_id).where(blocks.c.actor_id == viewer_id)),
-            statuses.c.author_id.not_in(select(blocks.c.actor_id).where(blocks.c.target_id == viewer_id)),
-        )
-    return page.newest_first(tx.execute(page.select(statement, column)).all())
+    tag_id = bindparam(parameter, type_=BigInteger)
+    return exists().where(other.c.tag_id == tag_id, other.c.status_id == statuses.c.id)

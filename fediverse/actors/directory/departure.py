@@ -103,7 +103,11 @@ def _wipe_statuses(tx: Connection, actor_id: int, *, now: Instant) -> None:
     parents = select(mine.c.in_reply_to_id).where(
         mine.c.author_id == actor_id, mine.c.in_reply_to_id.is_not(None), mine.c.deleted_at.is_(None)
     )
-    tx.execute(update(statuses).where(statuses.c.id.in_(parents)).values(replies_count=statuses.c.replies_count - 1))
+    tx.execute(
+        update(statuses)
+        .where(statuses.c.id.in_(parents))
+        .values(replies_count=statuses.c.replies_count - 1, version=statuses.c.version + 1)
+    )
     dependents: tuple[Table, ...] = (mentions, status_tags, status_edits, favourites, bookmarks, pins)
     for table in dependents:
         tx.execute(delete(table).where(table.c.status_id.in_(own)))
