@@ -142,7 +142,7 @@ async def posts(request: web.Request) -> web.Response:
 
     def work(tx: Connection, call: Call) -> Listing:
         row = find(tx, actor_id)
-        tag = statuses.find_tag(tx, tagged) if tagged else None
+        tag = statuses.find_tag(tx, tagged, hidden=True) if tagged else None
         if tagged and tag is None:
             return Listing([])
         rows = timelines.account(

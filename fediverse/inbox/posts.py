@@ -58,12 +58,12 @@ def _store(tx: Connection, activity: Activity, note: NoteDraft, mentioned: Seque
 
 
 def _answering_what_it_may(tx: Connection, activity: Activity, note: NoteDraft) -> NoteDraft:
-    """The post as no answer where it claims to answer a post here that its author may not see."""
+    """The post as no answer where it claims to answer a post here that its author may not see, or is blocked from."""
     parent = activity.urls.parse(note.in_reply_to_uri) if note.in_reply_to_uri is not None else None
     if parent is None:
         return note
     row = statuses.by_uri(tx, activity.urls, note.in_reply_to_uri or "")
-    if row is None or row.visibility <= Visibility.UNLISTED or statuses.visible(tx, row, activity.signer.id):
+    if row is None or statuses.visible(tx, row, activity.signer.id):
         return note
     return replace(note, in_reply_to_uri=None)
 

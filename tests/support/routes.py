@@ -1,0 +1,31 @@
+"""The application's own table of routes, for tests that must not forget any."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from aiohttp import web
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+def templates(app: web.Application, *methods: str) -> list[tuple[str, str]]:
+    """(method, path with its parameters in braces) of every route with one of these methods, each once."""
+    found = {
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource is not None and route.method in methods
+    }
+    return sorted(found)
+
+
+def parameters(template: str) -> list[str]:
+    """The names in braces."""
+    return _PARAMETER.findall(template)
+
+
+def filled(app: web.Application, *methods: str, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """(method, template, path) of every route; every parameter must have its value."""
+    for method, template in templates(app, *methods):
+        yield method, template, _PARAMETER.sub(lambda found: values[found[1]], template)
