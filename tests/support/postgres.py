@@ -24,6 +24,47 @@ def programs() -> Path | None:
     return Path(initdb).parent if initdb and shutil.which("postgres") else None
 
 
+class Cluster:
+    """A cluster in a folder of its own, reached by a socket there."""
+
+    def __init__(self) -> None:
+        found = programs()
+        assert found is not None, "PostgreSQL's server programs are not on this machine"
+        self._programs = found
+        self.folder = Path(tempfile.mkdtemp(prefix="fediverse-postgres-"))
+        self.url = f"postgresql://test@/postgres?host={self.folder}"
+        # The server refuses to run as root.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user:
+            owner = pwd.getpwnam(self._user)
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        self._run("initdb", "--username", "test", "--auth", "trust", "--no-sync", "--encoding", "UTF8")
+
+    def start(self) -> None:
+        """The server runs."""
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=200"
+        self._run("pg_ctl", "start", "--wait", "--log", str(self.folder / "log"), "--options", options)
+
+    def stop(self) -> None:
+        """The server is gone, without a farewell to anybody connected."""
+        self._run("pg_ctl", "stop", "--mode", "immediate")
+
+    def remove(self) -> None:
+        """Nothing is left of the cluster."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [self._programs / program, *arguments, "--pgdata", str(self.folder / "data")],
+            user=self._user,
+            group=self._user,
+            extra_groups=[] if self._user else None,
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """The URL of a server on which databases may be created."""
@@ -31,44 +72,18 @@ def server() -> Iterator[str]:
     if given:
         yield given
         return
-    binaries = programs()
-    assert binaries is not None
-    folder = Path(tempfile.mkdtemp(prefix="fediverse-postgres-"))
-    # The server refuses to run as root.
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        owner = pwd.getpwnam(user)
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-    data = folder / "data"
-
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [binaries / program, *arguments],
-            user=user,
-            group=user,
-            extra_groups=[] if user else None,
-            cwd=folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-
-    run("initdb", "--pgdata", str(data), "--username", "test", "--auth", "trust", "--no-sync", "--encoding", "UTF8")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
-    run("pg_ctl", "start", "--pgdata", str(data), "--wait", "--log", str(folder / "log"), "--options", options)
+    cluster = Cluster()
+    cluster.start()
     try:
-        yield f"postgresql://test@/postgres?host={folder}"
+        yield cluster.url
     finally:
-        run("pg_ctl", "stop", "--pgdata", str(data), "--mode", "immediate")
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.stop()
+        cluster.remove()
 
 
 def named(url: str, name: str) -> str:
     """The URL of another database on the same server."""
-    return (
-        urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-        if urlsplit(url).netloc != "test@"
-        else url.replace("/postgres?", f"/{name}?")
-    )
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 def create(url: str, name: str, *, template: str | None = None) -> str:

@@ -1,0 +1,29 @@
+"""The schema that migrations make is the one that the tables describe."""
+
+from __future__ import annotations
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from fediverse import migrations
+from fediverse.db import Database
+from fediverse.tables import metadata
+
+
+async def test_migrations_make_the_tables(database: Database) -> None:
+    def differences(tx: Connection) -> list[object]:
+        context = MigrationContext.configure(tx, opts={"compare_type": True, "compare_server_default": False})
+        return [entry for entry in compare_metadata(context, metadata) if "alembic_version" not in str(entry)]
+
+    assert await database.read(differences) == []
+
+
+async def test_the_revision_is_written_down(database: Database) -> None:
+    assert await database.read(migrations.revision) == migrations.HEAD
+
+    def forget(tx: Connection) -> None:
+        tx.execute(text("DELETE FROM alembic_version"))
+
+    await database.write(forget)
+    assert await database.read(migrations.revision) is None
