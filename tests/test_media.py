@@ -39,6 +39,7 @@ def declared_png(width: int, height: int) -> bytes:
     )
 
 
+@pytest.mark.attack("MED-02")
 @pytest.mark.parametrize(
     ("data", "error"),
     [
@@ -63,6 +64,7 @@ def test_what_is_no_picture_is_refused_in_a_sentence(data: bytes, error: type[Fe
     assert caught.value.message.endswith(".")
 
 
+@pytest.mark.attack("MED-04")
 @pytest.mark.parametrize(
     "data",
     [
@@ -80,6 +82,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(data: bytes) -> No
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
 
 
+@pytest.mark.attack("MED-04")
 def test_a_text_bomb_in_a_png_is_refused() -> None:
     texts = PngImagePlugin.PngInfo()
     for number in range(80):
@@ -88,6 +91,7 @@ def test_a_text_bomb_in_a_png_is_refused() -> None:
         media.prepare(picture("PNG", pnginfo=texts), "avatar")
 
 
+@pytest.mark.attack("MED-05")
 def test_metadata_stays_behind_and_orientation_is_applied() -> None:
     image = Image.new("RGB", (80, 40), "white")
     image.paste("black", (0, 0, 40, 40))  # the left half; upright after the turn: the upper half
@@ -113,12 +117,14 @@ def test_metadata_stays_behind_and_orientation_is_applied() -> None:
     assert lower[0] > 200
 
 
+@pytest.mark.attack("MED-02")
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
 def test_a_polyglot_dies_by_encoding_anew(format: str) -> None:
     prepared = media.prepare(picture(format) + b"<script>alert('MARKER')</script>", "avatar")
     assert b"MARKER" not in prepared.data
 
 
+@pytest.mark.attack("MED-05")
 def test_png_texts_and_profiles_stay_behind() -> None:
     texts = PngImagePlugin.PngInfo()
     texts.add_text("XML:com.adobe.xmp", "MARKER")
@@ -188,6 +194,7 @@ async def test_a_picture_is_stored_found_and_discarded(tmp_path: Path) -> None:
         await db.close()
 
 
+@pytest.mark.attack("MED-01")
 @pytest.mark.parametrize("key", ["../secret", "..%2fsecret", "/etc/passwd", "a\0b", "a" * 5000, "..\\x.jpg", ""])
 async def test_only_keys_made_here_are_looked_for(tmp_path: Path, key: str) -> None:
     (tmp_path / "secret").write_text("MARKER")

@@ -100,6 +100,7 @@ async def test_a_refused_set_up_keeps_the_link_and_what_was_typed(
     assert (await browser.send(again, **OWNER)).url.endswith("/home")
 
 
+@pytest.mark.attack("OAU-06")
 async def test_signing_in_and_out(instance: Instance, browser: Browser, alice: Account) -> None:
     page = await browser.sign_in("alice", PASSWORD)
     assert page.url.endswith("/home")
@@ -118,6 +119,7 @@ async def test_a_name_and_an_address_sign_in(browser: Browser, alice: Account, l
     assert (await browser.sign_in(login, PASSWORD)).url.endswith("/home")
 
 
+@pytest.mark.attack("OAU-06")
 async def test_a_session_is_new_at_every_sign_in(instance: Instance, browser: Browser, alice: Account) -> None:
     await browser.sign_in("alice", PASSWORD)
     name, first = next((n, v) for n, v in browser.cookies.items() if n.startswith("session-"))
@@ -130,6 +132,7 @@ async def test_a_session_is_new_at_every_sign_in(instance: Instance, browser: Br
     assert form == "/home"
 
 
+@pytest.mark.attack("OAU-06")
 async def test_the_session_cookie_is_out_of_reach(instance: Instance, browser: Browser, alice: Account) -> None:
     page = await browser.get("/login")
     answer = await browser.send(page.form("/login"), follow=False, login="alice", password=PASSWORD)
@@ -150,6 +153,7 @@ def test_the_session_cookie_is_secure_behind_https() -> None:
     assert cookies("https://other.example", b"a secret of some length").session_name != jar.session_name
 
 
+@pytest.mark.attack("OAU-06")
 async def test_a_change_of_password_ends_other_sessions_and_tokens(
     instance: Instance, browser: Browser, alice: Account
 ) -> None:
@@ -195,6 +199,7 @@ async def test_an_invitation_sets_a_password_and_signs_in(instance: Instance, br
     assert (await browser.get(f"/invite?token={token}")).status == 403
 
 
+@pytest.mark.attack("OAU-08")
 async def test_wrong_passwords_are_limited_by_account_and_by_address(make_instance: MakeInstance) -> None:
     limited = await make_instance(rate_limits="on")
     await limited.account("alice")
@@ -211,6 +216,7 @@ async def test_wrong_passwords_are_limited_by_account_and_by_address(make_instan
         assert (await browser.send(form, login="somebody else", password="wrong")).status == 429
 
 
+@pytest.mark.attack("OAU-08")
 async def test_no_answer_tells_whether_an_account_exists(instance: Instance, browser: Browser, alice: Account) -> None:
     form = (await browser.get("/login")).form("/login")
     times: dict[str, list[float]] = {"alice": [], "nobody": []}
@@ -239,6 +245,7 @@ async def test_the_way_back_after_signing_in_stays_here(instance: Instance, brow
             assert answer.headers["Location"] == "/home"
 
 
+@pytest.mark.attack("OAU-05")
 async def test_every_form_wants_this_sites_own_token(instance: Instance, browser: Browser, alice: Account) -> None:
     """Cookie alone, a wrong token, and another site's Origin: all refused, on every POST that pages have."""
     page = await browser.sign_in("alice", PASSWORD)
@@ -276,6 +283,7 @@ def _verb(canonical: str) -> str:
     return "like" if canonical.startswith("/posts/") else "follow"
 
 
+@pytest.mark.attack("OAU-05")
 async def test_a_token_of_another_session_is_refused(instance: Instance, browser: Browser, alice: Account) -> None:
     await instance.account("mallory")
     async with Browser(instance.url) as other:
@@ -284,6 +292,7 @@ async def test_a_token_of_another_session_is_refused(instance: Instance, browser
     assert (await browser.send(page.form("/logout"), csrf=stolen)).status == 403
 
 
+@pytest.mark.attack("OAU-05")
 async def test_no_get_changes_anything(instance: Instance, browser: Browser, alice: Account) -> None:
     posted = await instance.post(alice, "stays")
     await browser.sign_in("alice", PASSWORD)

@@ -102,6 +102,7 @@ async def test_without_a_redirect_the_code_is_shown(browser: Browser, alice: Acc
     assert len(page.all("code")[0].text or "") > 30
 
 
+@pytest.mark.attack("OAU-01")
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -145,6 +146,7 @@ async def test_consent_needs_a_session(instance: Instance, browser: Browser, ali
     assert (answer.status, "Location" in answer.headers) == (401, False)
 
 
+@pytest.mark.attack("OAU-05")
 @pytest.mark.parametrize(
     ("uri", "source"), [(URI, "https://app.example"), ("myapp://done", "myapp:"), (access.OUT_OF_BAND, "")]
 )

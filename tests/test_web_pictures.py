@@ -46,6 +46,7 @@ def proxied(instance: Instance, url: str) -> str:
     return urlsplit(instance.app[keys.SITE].proxied(url)).path
 
 
+@pytest.mark.attack("MED-02")
 async def test_a_stored_picture_is_served_as_what_it_is(instance: Instance, browser: Browser) -> None:
     key = await media.store_picture(instance.database, instance.app[keys.PICTURES], png(), kind="avatar")
     answer = await browser.get(f"/media/{key}")
@@ -58,6 +59,7 @@ async def test_a_stored_picture_is_served_as_what_it_is(instance: Instance, brow
     assert (again.status, again.body) == (304, b"")
 
 
+@pytest.mark.attack("MED-01")
 @pytest.mark.parametrize(
     "key",
     [
@@ -92,6 +94,7 @@ async def test_the_proxy_shows_pictures_of_other_servers(instance: Instance, bro
     assert (ranged.status, ranged.body) == (200, png())
 
 
+@pytest.mark.attack("MED-06")
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -112,6 +115,7 @@ async def test_the_proxy_shows_nothing_else(
     assert b"alert" not in answer.body
 
 
+@pytest.mark.attack("MED-06")
 async def test_the_proxy_fetches_only_what_was_handed_out(instance: Instance, browser: Browser, peer: Server) -> None:
     url, other = serve(peer, "/pic", png()), serve(peer, "/other", png())
     _, _, mac, encoded = proxied(instance, url).split("/")
@@ -130,6 +134,7 @@ async def test_the_proxy_fetches_only_what_was_handed_out(instance: Instance, br
     assert peer.gets["/pic"] == peer.gets["/other"] == 0
 
 
+@pytest.mark.attack("MED-06")
 async def test_the_proxy_never_asks_itself(instance: Instance, browser: Browser, peer: Server) -> None:
     url = serve(peer, "/pic", png())
     for inner in (instance.url + proxied(instance, url), f"{instance.url}/static/avatar.png"):
@@ -138,6 +143,7 @@ async def test_the_proxy_never_asks_itself(instance: Instance, browser: Browser,
     assert peer.gets["/pic"] == 0
 
 
+@pytest.mark.attack("MED-06")
 async def test_the_proxy_keeps_away_from_what_others_may_not_reach(
     instance: Instance, browser: Browser, peer: Server
 ) -> None:
@@ -149,6 +155,7 @@ async def test_the_proxy_keeps_away_from_what_others_may_not_reach(
         assert (await browser.get(proxied(instance, url))).status == 404, url
 
 
+@pytest.mark.attack("MED-06")
 async def test_the_proxy_shows_nothing_of_a_blocked_server(instance: Instance, browser: Browser, peer: Server) -> None:
     url = serve(peer, "/pic", png())
     assert (await browser.get(proxied(instance, url))).status == 200

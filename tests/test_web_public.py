@@ -107,6 +107,7 @@ async def test_a_post_stands_in_its_thread(instance: Instance, browser: Browser,
     assert (await browser.get(f"/@bob/{middle['id']}")).status == 404
 
 
+@pytest.mark.attack("NET-01")
 async def test_servers_are_led_to_the_documents(instance: Instance, browser: Browser, alice: Account) -> None:
     posted = await instance.post(alice, "hello")
     for path, goal in (
@@ -145,6 +146,7 @@ async def test_the_accept_header_decides(browser: Browser, alice: Account, accep
     assert answer.status == (302 if wanted else 200)
 
 
+@pytest.mark.attack("NET-01")
 async def test_a_reader_that_has_the_page_is_told_so(instance: Instance, browser: Browser, alice: Account) -> None:
     page = await browser.get("/@alice")
     headers = {"If-None-Match": page.headers["ETag"]}
@@ -158,6 +160,7 @@ async def test_a_reader_that_has_the_page_is_told_so(instance: Instance, browser
     assert "ETag" not in mine.headers
 
 
+@pytest.mark.attack("PRV-02", "PRV-03")
 @pytest.mark.parametrize("visibility", ["private", "direct"])
 async def test_what_is_not_public_is_nowhere(
     instance: Instance, browser: Browser, alice: Account, visibility: str
@@ -200,6 +203,7 @@ async def test_what_is_not_public_is_nowhere(
         assert meta(page, "robots") == "noindex"
 
 
+@pytest.mark.attack("PRV-11")
 async def test_what_was_deleted_is_gone_everywhere(instance: Instance, browser: Browser, alice: Account) -> None:
     posted = await instance.post(alice, "MARKER #gone")
     await instance.call("DELETE", f"/api/v1/statuses/{posted['id']}", by=alice)
@@ -212,6 +216,7 @@ async def test_what_was_deleted_is_gone_everywhere(instance: Instance, browser: 
     assert (await browser.get("/@alice.atom")).status == 410
 
 
+@pytest.mark.attack("PRV-03")
 async def test_feeds_hold_public_posts_only(instance: Instance, browser: Browser, alice: Account) -> None:
     bob = await instance.account("bob")
     other = await instance.post(bob, "of bob")
@@ -240,6 +245,7 @@ async def test_feeds_hold_public_posts_only(instance: Instance, browser: Browser
     assert feeds == ["/@alice.atom"]
 
 
+@pytest.mark.attack("PRV-03")
 async def test_cards_and_crawlers(instance: Instance, browser: Browser) -> None:
     shy = await instance.account("shy", discoverable=False)
     known = await instance.account("known", discoverable=True, indexable=True, name="Known")
@@ -265,6 +271,7 @@ NASTY = (
 )
 
 
+@pytest.mark.attack("XSS-01", "XSS-04", "XSS-08")
 @pytest.mark.parametrize("nasty", NASTY)
 async def test_text_stays_text(instance: Instance, browser: Browser, nasty: str) -> None:
     await instance.account("mallory", name=nasty, fields=[{"name": nasty, "value": "x", "verified_at": None}])
@@ -303,6 +310,7 @@ def assert_inert(page: PageSeen) -> None:
             assert value.startswith(("/", "#", "http://", "https://", "mailto:")), value
 
 
+@pytest.mark.attack("XSS-06")
 async def test_every_answer_carries_the_headers(instance: Instance, browser: Browser, alice: Account) -> None:
     paths = (
         "/",
@@ -349,6 +357,7 @@ async def test_errors_are_told_in_the_callers_form(browser: Browser, alice: Acco
     assert text.text.count("\n") == 1
 
 
+@pytest.mark.attack("IDN-02")
 async def test_tricks_in_names_stay_in_their_place(instance: Instance, browser: Browser) -> None:
     await instance.account("mallory", name="evil\u202eecila")
     page = await browser.get("/@mallory")
