@@ -8,11 +8,11 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import access, keys, params, posting, statuses, text
+from fediverse import access, entities, keys, params, posting, statuses, text
 from fediverse.api import listings, respond
 from fediverse.api.respond import Call, path_id
 from fediverse.drafts import NoteDraft, Visibility
-from fediverse.entities import VISIBILITIES
+from fediverse.entities import VISIBILITIES, StatusView
 from fediverse.errors import Invalid, NotFound
 from fediverse.params import Params
 
@@ -64,8 +64,11 @@ async def create(request: web.Request) -> web.Response:
     mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, known)
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
-        row = statuses.create(tx, call.urls, call.actor(tx), draft, mentions=mentions, now=call.now)
-        return listings.status(tx, row, call)
+        author = call.actor(tx)
+        row = statuses.create(tx, call.urls, author, draft, mentions=mentions, now=call.now)
+        if key is not None:  # it may be the post of then, which has been liked since
+            return listings.status(tx, row, call)
+        return entities.status(StatusView(row, author), call.site, call.viewer_id)
 
     return await respond.write(request, work, scope=_SCOPE)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import regex
@@ -89,7 +90,16 @@ def entities(text: str) -> list[Entity]:
     """
     if "@" not in text and "#" not in text and "://" not in text and "＃" not in text:
         return []
-    return list(_scan(text))
+    return list(_kept(text) if len(text) <= _KEPT_LENGTH else _scan(text))
+
+
+# Counting, looking up and rendering one post all ask for its entities.
+_KEPT_LENGTH: Final = 2000
+
+
+@lru_cache(maxsize=64)
+def _kept(text: str) -> tuple[Entity, ...]:
+    return tuple(_scan(text))
 
 
 def links(text: str) -> list[Link]:
