@@ -64,11 +64,11 @@ async def create(request: web.Request) -> web.Response:
     mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, known)
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
-        author = call.actor(tx)
-        row = statuses.create(tx, call.urls, author, draft, mentions=mentions, now=call.now)
+        row = statuses.create(tx, call.urls, call.actor(tx), draft, mentions=mentions, now=call.now)
         if key is not None:  # it may be the post of then, which has been liked since
             return listings.status(tx, row, call)
-        return entities.status(StatusView(row, author), call.site, call.viewer_id)
+        view = StatusView(row, call.actor(tx))  # the author as it is now, with one post more
+        return entities.status(view, call.site, call.viewer_id)
 
     return await respond.write(request, work, scope=_SCOPE)
 
