@@ -54,6 +54,8 @@ class Instance:
     settings: Settings
     app: web.Application
     http: aiohttp.ClientSession
+    #: Where it listens, whatever its base URL says.
+    address: str
     accounts: dict[str, Account] = field(default_factory=dict)
 
     @property
@@ -171,7 +173,7 @@ async def running(
         await web.TCPSite(runner, "127.0.0.1", port).start()
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=60)) as http:
-            yield Instance(settings, app, http)
+            yield Instance(settings, app, http, f"http://127.0.0.1:{port}")
     finally:
         await runner.cleanup()
 
