@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.runs
 STAMP := $(VENV)/.installed
 NODE_STAMP := node_modules/.installed
 PYTEST := $(BIN)/pytest -q
@@ -8,19 +9,25 @@ CHECKED := fediverse tests benchmarks tools
 
 .PHONY: install run test lint format demo bench soak clean
 
-install: $(STAMP)
+install: $(STAMP) $(NODE_STAMP)
 
-$(STAMP): pyproject.toml
+# What the server itself needs.
+$(RUN_STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable . --group dev
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable .
+	@touch $(RUN_STAMP)
+
+# What tests, linters and benchmarks need besides.
+$(STAMP): $(RUN_STAMP)
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --group dev
 	@touch $(STAMP)
 
 # The peers that tests talk to: an independent ActivityPub server, where Node is on the machine.
 $(NODE_STAMP): package.json package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && touch $(NODE_STAMP); fi
 
-run: $(STAMP)
+run: $(RUN_STAMP)
 	@$(BIN)/fediverse serve
 
 test: $(STAMP) $(NODE_STAMP)
@@ -36,7 +43,7 @@ format: $(STAMP)
 	@$(BIN)/ruff check --fix $(CHECKED)
 	@$(BIN)/ruff format $(CHECKED)
 
-demo: $(STAMP)
+demo: $(RUN_STAMP)
 	@$(BIN)/python -m tools.demo
 
 bench: $(STAMP)
