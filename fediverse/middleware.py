@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -42,7 +42,7 @@ def observe() -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
-        request_id = secrets.token_hex(8)
+        request_id = f"{random.getrandbits(64):016x}"  # noqa: S311 an id in logs, not a secret
         request[REQUEST_ID] = request_id
         try:
             response = await handler(request)

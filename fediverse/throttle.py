@@ -1,4 +1,4 @@
-"""How much one caller may ask: 300 requests in five minutes each for a token and for an address without one.
+"""How much one caller may ask in five minutes: 300 requests of the API by token or address, 1500 pages by address.
 
 Other servers' deliveries are not counted here: they are signed, and answered by storing a row.
 """
@@ -24,6 +24,8 @@ from fediverse.settings import Settings
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _EACH = parse("300 per 5 minutes")
+# People behind one office's address read pages side by side; programs without a token are held to the above.
+_PAGES = parse("1500 per 5 minutes")
 _WRONG_TOKENS = parse("100 per 5 minutes")
 _FILES = ("/static/", "/brand/", "/media/", "/proxy/")
 _UNCOUNTED = ("/inbox", "/users/", "/actor", *_FILES, "/healthz", "/readyz", "/metrics")
@@ -49,8 +51,9 @@ async def _throttle(request: web.Request, handler: Handler) -> web.StreamRespons
     if authorization and not counter.test(_WRONG_TOKENS, "wrong tokens", address):
         raise _too_much(counter, _WRONG_TOKENS, "wrong tokens", address)
     name = _fingerprint(authorization) if authorization else address
-    if not counter.hit(_EACH, "requests", name):
-        raise _too_much(counter, _EACH, "requests", name)
+    limit, what = (_EACH, "requests") if authorization or request.path.startswith("/api/") else (_PAGES, "pages")
+    if not counter.hit(limit, what, name):
+        raise _too_much(counter, limit, what, name)
     try:
         response = await handler(request)
     except Unauthorized:
@@ -58,7 +61,7 @@ async def _throttle(request: web.Request, handler: Handler) -> web.StreamRespons
             counter.hit(_WRONG_TOKENS, "wrong tokens", address)
         raise
     if not response.prepared:
-        response.headers.update(_headers(counter, _EACH, "requests", name))
+        response.headers.update(_headers(counter, limit, what, name))
     return response
 
 

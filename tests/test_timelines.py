@@ -268,3 +268,15 @@ async def test_more_local_followers_than_fit_directly_are_left_to_a_job(
         assert all(home(tx, reader) == [status.id] for reader in readers[:6])
 
     await database.write(unit)
+
+
+async def test_ones_own_boost_is_not_shown_beside_what_it_boosts(database: Database) -> None:
+    def unit(tx: Connection) -> None:
+        alice, bob, carol = local(tx, "alice"), local(tx, "bob"), local(tx, "carol")
+        follow(tx, alice, bob)
+        seen, unseen = post(tx, bob, "seen"), post(tx, carol, "unseen")
+        statuses.boost(tx, URLS, alice, seen, author=bob, now=clock.now())
+        other = statuses.boost(tx, URLS, alice, unseen, author=carol, now=clock.now())
+        assert home(tx, alice) == [other.id, seen.id]
+
+    await database.write(unit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Text, TextClause, false, text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Text, false, text
 
 metadata = MetaData(
     naming_convention={
@@ -51,7 +51,7 @@ def leased() -> tuple[Column[Any], ...]:
     )
 
 
-def only(condition: str, sqlite: str | None = None) -> dict[str, TextClause]:
+def only(condition: str, sqlite: str | None = None) -> dict[str, Any]:
     """The options of a partial index.
 
     SQLite has no booleans: queries say ``listed = 1`` there, and its planner wants the index to say just the same.

@@ -65,9 +65,14 @@ def surface(tx: Connection, status: Row[Any], *, author: Row[Any], mentioned: Se
 
 def surface_boost(tx: Connection, boost: Row[Any]) -> None:
     """The boost shows to the booster's followers here, where the post did not just show anyway."""
-    if boost.local:
+    if boost.local and not tx.scalar(_SHOWN_LATELY, _boost_facts(boost)):
         _enter(tx, [boost.author_id], boost)
     spread(tx, boost, after=0)
+
+
+def _boost_facts(boost: Row[Any]) -> dict[str, int]:
+    since = ids.floor_id(ids.instant_of(boost.id) - BOOST_WINDOW)
+    return {"author": boost.author_id, "subject": boost.boost_of_id, "since": since}
 
 
 def spread(tx: Connection, status: Row[Any], *, after: int) -> bool:
@@ -143,6 +148,13 @@ _shown_lately = exists().where(
     home_entries.c.actor_id == follows.c.follower_id,
     home_entries.c.subject_id == _number("subject"),
     home_entries.c.status_id > _number("since"),
+)
+_SHOWN_LATELY = select(
+    exists().where(
+        home_entries.c.actor_id == _number("author"),
+        home_entries.c.subject_id == _number("subject"),
+        home_entries.c.status_id > _number("since"),
+    )
 )
 _SPREAD: dict[_Rule, Prepared[postgresql.Insert]] = {
     "post": _spread_where(),
