@@ -42,7 +42,7 @@ def observe() -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
-        request_id = f"{random.getrandbits(64):016x}"  # noqa: S311 an id in logs, not a secret
+        request_id = f"{random.getrandbits(64):016x}"  # in logs; not a secret
         request[REQUEST_ID] = request_id
         try:
             response = await handler(request)
