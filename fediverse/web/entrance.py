@@ -14,7 +14,7 @@ from fediverse.actors import people
 from fediverse.clock import Instant
 from fediverse.errors import Forbidden
 from fediverse.web import render
-from fediverse.web.limits import check_attempts, count_failure
+from fediverse.web.limits import attempt
 from fediverse.web.visit import cookies_of, form, local_path, read, see_other, with_form, write
 
 routes = web.RouteTableDef()
@@ -43,16 +43,15 @@ async def login(request: web.Request) -> web.Response:
     """The browser has a new session, whatever it had before; a wrong password costs time and counts."""
     sent = await form(request)
     typed, target = sent.text("login")[:_MAX_LOGIN], local_path(sent.text("next"))
-    check_attempts(request, typed)
     database = request.app[keys.DATABASE]
-    person, actor_id = await database.read(_find, typed)
-    stored = person.password_hash if person is not None else ""
-    # Takes as long whether or not there is such a person.
-    right = await asyncio.to_thread(passwords.verify, stored, sent.text("password"))
-    problem = _WRONG if not right or person is None or actor_id is None else _refusal(person)
+    with attempt(request, typed) as tried:
+        person, actor_id = await database.read(_find, typed)
+        stored = person.password_hash if person is not None else ""
+        # Takes as long whether or not there is such a person.
+        right = await asyncio.to_thread(passwords.verify, stored, sent.text("password"))
+        tried.wrong = not right or person is None or actor_id is None
+    problem = _WRONG if tried.wrong or person is None else _refusal(person)
     if problem:
-        if problem == _WRONG:
-            count_failure(request, typed)
         visit, _ = await read(request, lambda _tx, _visit: None, full=False)
         return render.page(
             with_form(visit), "login.html", status=401, login=typed, next=target, problem=problem, message=""

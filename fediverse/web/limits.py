@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
 from limits import RateLimitItem, parse
 
 from fediverse import keys
+from fediverse.actors import people
 from fediverse.caller import client_address
 from fediverse.errors import TooManyRequests
 
@@ -21,17 +25,39 @@ _BY_ACCOUNT: Final = parse("10 per 5 minutes")
 _LOOK_UPS: Final = parse("30 per 5 minutes")
 
 
-def check_attempts(request: web.Request, account: str) -> None:
-    """Another password may be tried. Raises TooManyRequests with the time to wait."""
-    for item, name in _buckets(request, account):
-        if not request.app[keys.LIMITER].test(item, "password", name):
+UNDER_WAY: web.AppKey[Counter[str]] = web.AppKey("password_attempts")
+
+
+class Attempt:
+    """A password that is being tried."""
+
+    wrong = False
+
+
+@contextmanager
+def attempt(request: web.Request, account: str) -> Iterator[Attempt]:
+    """Another password may be tried; set ``wrong`` on what is handed out when it was.
+
+    Raises TooManyRequests with the time to wait. Attempts under way count as failures until they are over, or a
+    hundred at once would all be let in before the first of them failed.
+    """
+    limiter, under_way = request.app[keys.LIMITER], request.app[UNDER_WAY]
+    buckets = _buckets(request, account)
+    for item, name in buckets:
+        if limiter.get_window_stats(item, "password", name).remaining <= under_way[name]:
             raise _wait(request, item, "password", name)
-
-
-def count_failure(request: web.Request, account: str) -> None:
-    """The attempt was a wrong one."""
-    for item, name in _buckets(request, account):
-        request.app[keys.LIMITER].hit(item, "password", name)
+    names = [name for _, name in buckets]
+    under_way.update(names)
+    tried = Attempt()
+    try:
+        yield tried
+    finally:
+        under_way.subtract(names)
+        for item, name in buckets:
+            if not under_way[name]:
+                del under_way[name]
+            if tried.wrong:
+                limiter.hit(item, "password", name)
 
 
 def check_look_up(request: web.Request) -> None:
@@ -55,6 +81,6 @@ def _wait(request: web.Request, item: RateLimitItem, what: str, name: str) -> To
 def _buckets(request: web.Request, account: str) -> tuple[tuple[RateLimitItem, str], ...]:
     if request.app[keys.SETTINGS].rate_limits == "off":
         return ()
-    # Hashed, since what is typed into the field may be anything, a password by mistake included.
-    typed = hashlib.sha256(account.strip().removeprefix("@").casefold().encode()).hexdigest()
+    # However it is spelt; and hashed, since what is typed may be anything, a password by mistake included.
+    typed = hashlib.sha256(people.fold_email(account).removeprefix("@").encode("utf-8", "replace")).hexdigest()
     return (_BY_ADDRESS, f"address:{client_address(request)}"), (_BY_ACCOUNT, f"account:{typed}")

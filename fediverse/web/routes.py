@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from fediverse.web import (
     feeds,
     following,
     home,
+    limits,
     links,
     pictures,
     public,
@@ -52,5 +54,6 @@ def add_routes(app: web.Application) -> None:
         app[keys.PICTURES] = PictureStore(app[keys.SETTINGS].media)
     if keys.LIMITER not in app:
         app[keys.LIMITER] = MovingWindowRateLimiter(MemoryStorage())
+    app[limits.UNDER_WAY] = Counter()
     for room in _ROOMS:
         app.add_routes(room.routes)

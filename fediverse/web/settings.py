@@ -17,7 +17,7 @@ from fediverse.errors import FediverseError, Forbidden, Invalid, TooLarge, Unsup
 from fediverse.instance import InstanceInfo
 from fediverse.params import Params
 from fediverse.web import render
-from fediverse.web.limits import check_attempts, count_failure
+from fediverse.web.limits import attempt
 from fediverse.web.visit import Visit, cookies_of, form, read, see_other, write
 
 routes = web.RouteTableDef()
@@ -174,9 +174,9 @@ async def change_password(request: web.Request) -> web.Response:
 
     visit, stored = await read(request, find)
     try:
-        check_attempts(request, visit.me.username)
-        if not await asyncio.to_thread(passwords.verify, stored, sent.text("current")):
-            count_failure(request, visit.me.username)
+        with attempt(request, visit.me.username) as tried:
+            tried.wrong = not await asyncio.to_thread(passwords.verify, stored, sent.text("current"))
+        if tried.wrong:
             raise Invalid("The current password is wrong.")
         password_hash = await asyncio.to_thread(passwords.hash_password, sent.text("password"))
     except Invalid as error:
