@@ -298,30 +298,44 @@ async def test_a_storm_of_deletions_leaves_nothing_behind(instance: Instance, al
 
 
 @pytest.mark.attack("DOS-14")
-async def test_a_viral_post_is_the_same_for_all(instance: Instance, alice: Account) -> None:
+async def test_a_viral_post_is_made_once_and_the_same_for_all(instance: Instance, alice: Account) -> None:
     posted = await instance.post(alice, "Everybody looks at this")
+    page = f"/@alice/{posted['id']}"
     note = f"/users/alice/statuses/{posted['id']}"
-    for path, accept in (
-        (note, AP),
-        ("/users/alice", AP),
-        (f"/@alice/{posted['id']}", "text/html"),
-        ("/@alice", "text/html"),
-    ):
+    reads = 0
+    read = instance.database.read
 
-        async def get(path: str = path, accept: str = accept, **headers: str) -> tuple[int, str, str, bytes]:
-            given = {"Accept": accept, **headers}
-            async with instance.http.get(instance.url + path, headers=given, allow_redirects=False) as response:
-                known = response.headers.get("ETag", ""), response.headers.get("Cache-Control", "")
-                return response.status, *known, await response.read()
+    async def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        await asyncio.sleep(0.2)  # all of the crowd is there before the first is answered
+        return await read(*arguments, **named)
 
-        answers = set(await asyncio.gather(*(get() for _ in range(250))))
+    async def get(path: str, accept: str, **headers: str) -> tuple[int, str, str, bytes]:
+        given = {"Accept": accept, **headers}
+        async with instance.http.get(instance.url + path, headers=given, allow_redirects=False) as response:
+            known = response.headers.get("ETag", ""), response.headers.get("Cache-Control", "")
+            return response.status, *known, await response.read()
+
+    instance.database.read = counted  # type: ignore[method-assign]
+    for path, accept in ((note, AP), ("/users/alice", AP), (page, "text/html"), ("/@alice", "text/html"), ("/", "*/*")):
+        reads = 0
+        answers = set(await asyncio.gather(*(get(path, accept) for _ in range(100))))
         ((status, etag, cached, _),) = answers
         assert status == 200
         assert etag
         assert "private" not in cached
         assert "no-store" not in cached
-        again = await get(**{"If-None-Match": etag})
+        assert reads <= 5, path  # a busy machine may let in some after the first are served
+        again = await get(path, accept, **{"If-None-Match": etag})
         assert (again[0], again[3]) == (304, b"")
+    # What is gone is gone for all, and nobody is shown what another signed in for.
+    mine = f"/@alice/{(await instance.post(alice, 'for followers', visibility='private'))['id']}"
+    browsers = [{}, alice.headers, {"Cookie": "a=b"}]
+    answers_ = await asyncio.gather(*(get(mine, "text/html", **browsers[n % 3]) for n in range(30)))
+    assert {answer[0] for answer in answers_} == {404}
+    await instance.call("DELETE", f"/api/v1/statuses/{posted['id']}", by=alice)
+    assert {answer[0] for answer in await asyncio.gather(*(get(page, "text/html") for _ in range(20)))} <= {404, 410}
 
 
 @pytest.mark.attack("DOS-14")

@@ -18,6 +18,7 @@ from fediverse.paging import Page
 from fediverse.params import read_id
 from fediverse.urls import Urls
 from fediverse.web import negotiation, profiles, render, writing
+from fediverse.web.crowd import once_for_all
 from fediverse.web.visit import Visit, page_number, read, see_other
 
 routes = web.RouteTableDef()
@@ -32,6 +33,7 @@ ACCT: Final = r"{acct:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?(?:@[^/@\s]+)?
 
 
 @routes.get("/")
+@once_for_all
 async def landing(request: web.Request) -> web.StreamResponse:
     """The start page: what this instance is, and its latest public posts. Who is signed in is led home."""
     page = Page(_POSTS, max_id=page_number(request))
@@ -58,6 +60,7 @@ async def landing(request: web.Request) -> web.StreamResponse:
 
 
 @routes.get("/public")
+@once_for_all
 async def public(request: web.Request) -> web.Response:
     """The public timeline: of this instance, and of everywhere for those who are signed in."""
     page = Page(_POSTS, max_id=page_number(request))
@@ -82,12 +85,14 @@ async def public(request: web.Request) -> web.Response:
 
 
 @routes.get(f"/@{ACCT}")
+@once_for_all
 async def profile(request: web.Request) -> web.StreamResponse:
     """Somebody's profile with their posts; for a server that asks as one, the way to the actor."""
     return await _profile(request, replies=False)
 
 
 @routes.get(f"/@{ACCT}/with_replies")
+@once_for_all
 async def profile_with_replies(request: web.Request) -> web.StreamResponse:
     """Somebody's profile with their replies among the posts."""
     return await _profile(request, replies=True)
@@ -170,6 +175,7 @@ async def _people(request: web.Request, which: str) -> web.StreamResponse:
 
 
 @routes.get(rf"/@{ACCT}/{{id:\d{{1,19}}}}")
+@once_for_all
 async def post(request: web.Request) -> web.StreamResponse:
     """A post with its thread; for a server that asks as one, the way to the Note."""
     acct, status_id, urls = request.match_info["acct"], read_id(request.match_info["id"]), _urls(request)
@@ -195,6 +201,7 @@ async def post(request: web.Request) -> web.StreamResponse:
 
 
 @routes.get("/tags/{tag}")
+@once_for_all
 async def tag(request: web.Request) -> web.Response:
     """The public posts under a hashtag."""
     name, page = request.match_info["tag"], Page(_POSTS, max_id=page_number(request))
