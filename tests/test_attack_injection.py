@@ -161,7 +161,7 @@ async def look(instance: Instance, browser: Browser, alice: Account, mallory: Ac
 
 async def look_around(instance: Instance, browser: Browser, alice: Account, actor_id: str) -> None:
     """The lists in which it is shown beside others."""
-    for path in (f"/compose?reply={await newest(instance, alice, actor_id)}", *LISTS):
+    for path in (f"/compose?reply_to={await newest(instance, alice, actor_id)}", *LISTS):
         assert_page_harmless(await browser.get(path), instance)
     for path in (
         "timelines/home?limit=40",
@@ -309,7 +309,7 @@ async def test_markup_of_people_here_does_nothing_anywhere(
         feed = ElementTree.fromstring((await browser.get("/@alice.atom")).body)  # which has the latest twenty
         for content in feed.iter(f"{ATOM}content"):
             assert_harmless(as_foreign(content.text or ""))
-    for path in ("/home", "/public", "/@alice", "/@alice/with_replies", f"/compose?reply={posted['id']}"):
+    for path in ("/home", "/public", "/@alice", "/@alice/with_replies", f"/compose?reply_to={posted['id']}"):
         assert_page_harmless(await browser.get(path), instance)
 
 
