@@ -264,7 +264,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_follows_follower", ["follower_id", "accepted", "id"], unique=False)
         batch_op.create_index(
             "ix_follows_local",
-            ["followee_id", "id"],
+            ["followee_id", "follower_is_local", "accepted", "id"],
             unique=False,
             postgresql_where=sa.text("follower_is_local AND accepted"),
             sqlite_where=sa.text("follower_is_local = 1 AND accepted = 1"),
