@@ -17,6 +17,7 @@ from benchmarks.stage import Setting, Stage, checked, figure, stage
 _AT_ONCE = 8
 _OWN_POSTS = 20
 _PAGE = 40
+_MISSES = 10
 # Replies to others are to a post that came so many posts ago: it is known by then.
 _AGO = 200
 
@@ -145,14 +146,16 @@ async def _shown(place: Stage, path: str, run_: str, expected: int) -> int:
     """How many Notes of the run the API lists, from the newest backwards. Raises BenchmarkError when some miss."""
     found: set[str] = set()
     more = "&" if "?" in path else "?"
-    bound = ""
-    # Two pages more than needed: posts of one second are in no order.
-    for _ in range(expected // _PAGE + 3):
+    bound, misses = "", 0
+    # Boosts stand between them, and posts of one second are in no order: a page without any is not yet the end.
+    while len(found) < expected and misses < _MISSES:
         page = await place.json(place.get(f"{path}{more}limit={_PAGE}{bound}"))
         if not page:
             break
         listed = [entry.get("status") or entry for entry in page]
-        found |= {status["uri"] for status in listed if f"/notes/{run_}-" in status["uri"]}
+        seen = {status["uri"] for status in listed if f"/notes/{run_}-" in status["uri"]}
+        misses = 0 if seen else misses + 1
+        found |= seen
         bound = f"&max_id={page[-1]['id']}"
     if len(found) < expected:
         raise BenchmarkError(f"{path} shows {len(found)} of {expected} Notes.")
