@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Row,
     Select,
@@ -17,47 +18,44 @@ from sqlalchemy import (
     union_all,
 )
 
+from fediverse.db import Dialect, Prepared, id_list
 from fediverse.entities import NotificationView, StatusView
 from fediverse.site import Recent
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins
-from fediverse.tables.statuses import statuses as statuses_table
+from fediverse.tables.statuses import statuses as posts
 
 # Rows by (id, version): whatever changes how a row shows changes its version too.
 _known_actors = Recent(4096)
 _known_statuses = Recent(8192)
 
-_ids = bindparam("ids", expanding=True, type_=BigInteger)
 _me = bindparam("me", type_=BigInteger)
-_ACTORS = select(actors).where(actors.c.id.in_(_ids))
-_ACTOR_VERSIONS = select(actors.c.id, actors.c.version).where(actors.c.id.in_(_ids))
-_STATUS_VERSIONS = select(statuses_table.c.id, statuses_table.c.version).where(
-    statuses_table.c.id.in_(_ids), statuses_table.c.deleted_at.is_(None)
+_ACTORS = Prepared(lambda sql: select(actors).where(sql.within(actors.c.id, "ids")))
+_ACTOR_VERSIONS = Prepared(lambda sql: select(actors.c.id, actors.c.version).where(sql.within(actors.c.id, "ids")))
+_STATUSES = Prepared(lambda sql: select(posts).where(sql.within(posts.c.id, "ids"), posts.c.deleted_at.is_(None)))
+_STATUS_VERSIONS = Prepared(
+    lambda sql: select(posts.c.id, posts.c.version).where(sql.within(posts.c.id, "ids"), posts.c.deleted_at.is_(None))
 )
-_STATUSES = select(statuses_table).where(statuses_table.c.id.in_(_ids), statuses_table.c.deleted_at.is_(None))
 
 
-def _mark(name: str, found: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[Any, Any]:
-    return select(literal_column(f"'{name}'").label("mark"), found.label("id")).where(*conditions)
+def _marks_query(sql: Dialect) -> CompoundSelect[Any, Any]:
+    """What the viewer did with the statuses of a page, in one query."""
+
+    def mark(name: str, found: ColumnElement[int], who: ColumnElement[int], given: str = "ids") -> Select[Any, Any]:
+        return select(literal_column(f"'{name}'").label("mark"), found.label("id")).where(
+            who == _me, sql.within(found, given)
+        )
+
+    return union_all(
+        mark("favourite", favourites.c.status_id, favourites.c.actor_id),
+        mark("bookmark", bookmarks.c.status_id, bookmarks.c.actor_id),
+        mark("pin", pins.c.status_id, pins.c.actor_id),
+        mark("boost", posts.c.boost_of_id, posts.c.author_id),
+        mark("mute", conversation_mutes.c.conversation_id, conversation_mutes.c.actor_id, "conversations"),
+    )
 
 
-_conversations = bindparam("conversations", expanding=True, type_=BigInteger)
-# What the viewer did with the statuses of a page, in one query.
-_MARKS = union_all(
-    *(
-        _mark(name, table.c.status_id, table.c.actor_id == _me, table.c.status_id.in_(_ids))
-        for name, table in (("favourite", favourites), ("bookmark", bookmarks), ("pin", pins))
-    ),
-    _mark(
-        "boost", statuses_table.c.boost_of_id, statuses_table.c.boost_of_id.in_(_ids), statuses_table.c.author_id == _me
-    ),
-    _mark(
-        "mute",
-        conversation_mutes.c.conversation_id,
-        conversation_mutes.c.actor_id == _me,
-        conversation_mutes.c.conversation_id.in_(_conversations),
-    ),
-)
+_MARKS = Prepared(_marks_query)
 
 
 def accounts(tx: Connection, actor_ids: Iterable[int]) -> dict[int, Row[Any]]:
@@ -65,7 +63,7 @@ def accounts(tx: Connection, actor_ids: Iterable[int]) -> dict[int, Row[Any]]:
     wanted = set(actor_ids)
     if not wanted:
         return {}
-    heads = tx.execute(_ACTOR_VERSIONS, {"ids": list(wanted)}).all()
+    heads = tx.execute(_ACTOR_VERSIONS(tx), {"ids": id_list(tx, wanted)}).all()
     return _whole(tx, heads, _ACTORS, _known_actors)
 
 
@@ -87,7 +85,7 @@ def statuses(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) ->
     boosted_ids = {row.boost_of_id for row in rows if row.boost_of_id is not None}
     boosted: dict[int, Row[Any]] = {}
     if boosted_ids:
-        heads = tx.execute(_STATUS_VERSIONS, {"ids": list(boosted_ids)}).all()
+        heads = tx.execute(_STATUS_VERSIONS(tx), {"ids": id_list(tx, boosted_ids)}).all()
         boosted = _whole(tx, heads, _STATUSES, _known_statuses)
     authors = accounts(tx, {row.author_id for row in rows} | {row.author_id for row in boosted.values()})
     marks = _marks(tx, [*rows, *boosted.values()], viewer_id)
@@ -120,7 +118,7 @@ def notifications(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int) -> l
     about = {row.status_id for row in rows if row.status_id}
     found: dict[int, StatusView] = {}
     if about:
-        heads = tx.execute(_STATUS_VERSIONS, {"ids": list(about)}).all()
+        heads = tx.execute(_STATUS_VERSIONS(tx), {"ids": id_list(tx, about)}).all()
         status_rows = list(_whole(tx, heads, _STATUSES, _known_statuses).values())
         found = {view.status.id: view for view in statuses(tx, status_rows, viewer_id)}
     senders = accounts(tx, {row.from_actor_id for row in rows})
@@ -131,7 +129,9 @@ def notifications(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int) -> l
     ]
 
 
-def _whole(tx: Connection, heads: Sequence[Any], select_by_ids: Select[Any], known: Recent) -> dict[int, Row[Any]]:
+def _whole(
+    tx: Connection, heads: Sequence[Any], select_by_ids: Prepared[Select[Any]], known: Recent
+) -> dict[int, Row[Any]]:
     """The whole rows behind heads (id, version), by id; what was read before in that version is not read again."""
     rows: dict[int, Row[Any]] = {}
     missing = []
@@ -142,7 +142,7 @@ def _whole(tx: Connection, heads: Sequence[Any], select_by_ids: Select[Any], kno
         else:
             rows[head.id] = row
     if missing:
-        for row in tx.execute(select_by_ids, {"ids": missing}):
+        for row in tx.execute(select_by_ids(tx), {"ids": id_list(tx, missing)}):
             rows[row.id] = row
             known.put((row.id, row.version), row)
     return rows
@@ -158,10 +158,10 @@ def _marks(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) -> _
         return marks
     values = {
         "me": viewer_id,
-        "ids": list({row.id for row in rows}),
-        "conversations": list({row.conversation_id for row in rows}),
+        "ids": id_list(tx, {row.id for row in rows}),
+        "conversations": id_list(tx, {row.conversation_id for row in rows}),
     }
-    for mark, status_id in tx.execute(_MARKS, values):
+    for mark, status_id in tx.execute(_MARKS(tx), values):
         marks[mark].add(status_id)
     return marks
 
