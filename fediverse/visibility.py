@@ -66,6 +66,16 @@ def visible_where(viewer_id: int | ColumnElement[int] | None, status: FromClause
     )
 
 
+def shown_where(viewer_id: int | ColumnElement[int] | None) -> ColumnElement[bool]:
+    """The condition for the viewer (None: anybody) to see a row of ``statuses`` and, of a boost, what it holds.
+
+    A boost must not show what is hidden by itself: the post of somebody suspended, or who blocks the viewer.
+    """
+    subject = statuses.alias("subject")
+    held = exists().where(subject.c.id == statuses.c.boost_of_id, visible_where(viewer_id, subject))
+    return and_(visible_where(viewer_id), or_(statuses.c.boost_of_id.is_(None), held))
+
+
 def visible(tx: Connection, status: Row[Any], viewer_id: int | None) -> bool:
     """Whether the viewer (None: anybody) may see the status."""
     statement = _VISIBLE_TO_ANYBODY if viewer_id is None else _VISIBLE
@@ -73,8 +83,8 @@ def visible(tx: Connection, status: Row[Any], viewer_id: int | None) -> bool:
 
 
 _id = bindparam("id", type_=BigInteger)
-_VISIBLE = select(statuses.c.id).where(statuses.c.id == _id, visible_where(bindparam("me", type_=BigInteger)))
-_VISIBLE_TO_ANYBODY = select(statuses.c.id).where(statuses.c.id == _id, visible_where(None))
+_VISIBLE = select(statuses.c.id).where(statuses.c.id == _id, shown_where(bindparam("me", type_=BigInteger)))
+_VISIBLE_TO_ANYBODY = select(statuses.c.id).where(statuses.c.id == _id, shown_where(None))
 
 
 def muted_by(actor_id: int | ColumnElement[int], *, now: Instant | ColumnElement[int]) -> Select[tuple[int]]:

@@ -136,6 +136,7 @@ def block(tx: Connection, urls: Urls, actor: Row[Any], target: Row[Any], *, now:
     unfollow(tx, urls, actor, target, now=now)
     _refuse(tx, urls, actor, target, now=now)
     notifications.forget_between(tx, actor.id, target.id)
+    notifications.forget_between(tx, target.id, actor.id)
     timelines.withdraw(tx, actor.id, target.id)
     if target.host != "":
         send.block(tx, urls, actor, target, block_id=added.id, now=now)

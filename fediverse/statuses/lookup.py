@@ -13,7 +13,7 @@ from fediverse.tables.actors import actors
 from fediverse.tables.statuses import status_edits, status_tags, statuses, tags
 from fediverse.text import fold_tag
 from fediverse.urls import Urls
-from fediverse.visibility import visible_where
+from fediverse.visibility import shown_where
 
 _NOT_FOUND = "This post does not exist, or you may not see it."
 
@@ -63,8 +63,8 @@ def get_visible(tx: Connection, status_id: int, viewer_id: int | None) -> Row[An
 
 
 _id = bindparam("id", type_=BigInteger)
-_SEEN = select(statuses).where(statuses.c.id == _id, visible_where(bindparam("me", type_=BigInteger)))
-_SEEN_BY_ANYBODY = select(statuses).where(statuses.c.id == _id, visible_where(None))
+_SEEN = select(statuses).where(statuses.c.id == _id, shown_where(bindparam("me", type_=BigInteger)))
+_SEEN_BY_ANYBODY = select(statuses).where(statuses.c.id == _id, shown_where(None))
 
 
 def get_own(tx: Connection, status_id: int, author_id: int) -> Row[Any]:

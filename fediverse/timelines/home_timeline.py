@@ -227,7 +227,11 @@ def home(tx: Connection, actor_id: int, page: Page, *, now: Instant) -> list[Row
 def _home_page(shape: Shape) -> Select[Any]:
     subject = statuses.alias("subject")
     me = _number("me")
-    hidden = muted_by(me, now=_number("now")).union_all(select(blocks.c.target_id).where(blocks.c.actor_id == me))
+    hidden = muted_by(me, now=_number("now")).union_all(
+        select(blocks.c.target_id).where(blocks.c.actor_id == me),
+        # Of whoever blocks the reader nothing shows, not even in somebody else's boost.
+        select(blocks.c.actor_id).where(blocks.c.target_id == me),
+    )
     statement = (
         select(*HEAD)
         .select_from(home_entries)

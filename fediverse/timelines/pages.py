@@ -18,7 +18,7 @@ from fediverse.drafts import Visibility
 from fediverse.paging import Page, Shape
 from fediverse.tables.actors import blocks
 from fediverse.tables.statuses import HEAD, mentions, pins, status_tags, statuses
-from fediverse.visibility import has_media, muted_by, shows, to_somebody_else, visible_where
+from fediverse.visibility import has_media, muted_by, shown_where, shows, to_somebody_else
 
 _KEPT = 256
 
@@ -160,13 +160,7 @@ def _account(
     tagged: bool,
 ) -> Select[Any]:
     viewer = _me if signed_in else None
-    subject = statuses.alias("subject")
-    boosted_shows = exists().where(subject.c.id == statuses.c.boost_of_id, visible_where(viewer, subject))
-    statement = select(*HEAD).where(
-        statuses.c.author_id == _author,
-        visible_where(viewer),
-        or_(statuses.c.boost_of_id.is_(None), boosted_shows),
-    )
+    statement = select(*HEAD).where(statuses.c.author_id == _author, shown_where(viewer))
     if exclude_replies:
         statement = statement.where(not_(to_somebody_else(statuses)))
     if exclude_boosts:
@@ -199,6 +193,7 @@ def _mentioning(shape: Shape) -> Select[Any]:
             shows(statuses.c.author_id),
             statuses.c.author_id.not_in(muted_by(_me, now=_now)),
             statuses.c.author_id.not_in(select(blocks.c.target_id).where(blocks.c.actor_id == _me)),
+            statuses.c.author_id.not_in(select(blocks.c.actor_id).where(blocks.c.target_id == _me)),
         )
     )
     return Page.bounded(statement, mentions.c.status_id, shape)

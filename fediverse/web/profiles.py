@@ -7,24 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, exists, not_, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, not_, select
 
 from fediverse import timelines
 from fediverse.ids import MAX_ID
 from fediverse.paging import Page
 from fediverse.reactions import PINS_AT_MOST
 from fediverse.tables.statuses import pins, statuses
-from fediverse.visibility import to_somebody_else, visible_where
+from fediverse.visibility import shown_where, to_somebody_else
 
-_subject = statuses.alias("subject")
-_OF_AUTHOR: Final = select(statuses).where(
-    statuses.c.author_id == bindparam("author"),
-    visible_where(None),
-    or_(
-        statuses.c.boost_of_id.is_(None),
-        exists().where(_subject.c.id == statuses.c.boost_of_id, visible_where(None, _subject)),
-    ),
-)
+_OF_AUTHOR: Final = select(statuses).where(statuses.c.author_id == bindparam("author"), shown_where(None))
 _PAGE: Final = (
     _OF_AUTHOR.where(statuses.c.id < bindparam("below")).order_by(statuses.c.id.desc()).limit(bindparam("limit"))
 )
