@@ -123,7 +123,7 @@ def only_our_hosts(settings: Settings) -> Any:
         named = request.headers.getall("Host", [])
         if (len(named) != 1 or named[0].lower() not in hosts) and request.path not in _HEALTH:
             raise Misdirected("This server does not answer for that host name.")
-        if not request.rel_url.raw_path.startswith("/") or request.raw_path.startswith(("http://", "https://")):
+        if not request.raw_path.startswith("/"):  # nor any other form of a target (RFC 9112 §3.2)
             raise BadRequest("Ask for a path, not for a whole address.")
         return await handler(request)
 

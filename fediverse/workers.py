@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, jobs, keys, metrics, queue, statuses, timelines
+from fediverse import access, clock, jobs, keys, media, metrics, queue, statuses, timelines
 from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
 from fediverse.outbox.delivery import Worker as DeliveryWorker
@@ -36,7 +36,11 @@ class Workers:
             secret=settings.secret,
             on_outcomes=_count_deliveries,
         )
-        kinds: dict[str, jobs.Job] = {"spread": _Spread(database), **app[keys.DISCOVERY].job_kinds()}
+        kinds: dict[str, jobs.Job] = {
+            "spread": _Spread(database),
+            **app[keys.DISCOVERY].job_kinds(),
+            **media.job_kinds(app[keys.PICTURES]),
+        }
         self._jobs = jobs.Worker(database, hub, kinds)
 
     async def run(self, stop: asyncio.Event) -> None:

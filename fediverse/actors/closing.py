@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from fediverse import ids
+from fediverse import ids, media
 from fediverse.actors import directory
 from fediverse.clock import Instant
 from fediverse.outbox import activities
@@ -27,4 +27,6 @@ def close(tx: Connection, urls: Urls, actor: Row[Any], *, now: Instant) -> None:
         now=now,
         private=True,
     )
+    for key in (actor.avatar, actor.header):
+        media.forget(tx, key)
     directory.mark_gone(tx, actor.id, now)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, select
 
-from fediverse import clock
+from fediverse import clock, jobs
 from fediverse.db import Database
 from fediverse.media.pictures import MAX_BYTES, MAX_PIXELS, Kind, Picture, prepare, sniff
 from fediverse.media.storage import PictureStore, is_key, new_key
@@ -21,7 +22,9 @@ __all__ = [
     "PictureStore",
     "discard_picture",
     "find",
+    "forget",
     "is_key",
+    "job_kinds",
     "prepare",
     "sniff",
     "store_picture",
@@ -29,6 +32,7 @@ __all__ = [
 
 # Decoding takes memory by the hundred megabytes; one at a time is enough.
 _DECODING: Final = asyncio.Semaphore(1)
+_DELETE: Final = "pictures.delete"
 
 
 async def store_picture(db: Database, store: PictureStore, data: bytes, *, kind: Kind) -> str:
@@ -49,6 +53,22 @@ async def discard_picture(db: Database, store: PictureStore, key: str | None) ->
     if key and is_key(key):
         await db.write(_forget, key)
         await store.delete(key)
+
+
+def forget(tx: Connection, key: str | None) -> None:
+    """The picture is shown no more; a job deletes its file. Without a key nothing happens."""
+    if key and is_key(key):
+        _forget(tx, key)
+        jobs.enqueue(tx, _DELETE, {"key": key})
+
+
+def job_kinds(store: PictureStore) -> dict[str, jobs.Job]:
+    """The work that is left for later, by kind."""
+
+    async def delete_file(payload: Mapping[str, Any]) -> None:
+        await store.delete(str(payload["key"]))
+
+    return {_DELETE: delete_file}
 
 
 def find(tx: Connection, key: str) -> Row[Any] | None:
