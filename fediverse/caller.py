@@ -1,4 +1,7 @@
-"""Who asks: the address of the caller, as far as it can be believed."""
+"""Who asks: the address of the caller, as far as it can be believed.
+
+Of an IPv6 address the first 64 bits count: everybody with a line of their own has all of the others.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,14 @@ TRUSTED: web.AppKey[tuple[Network, ...]] = web.AppKey("trusted_proxies")
 
 
 def client_address(request: web.Request) -> str:
-    """The address that asks: behind a trusted proxy the one that it forwards for, else the peer's."""
+    """The address that asks: behind a trusted proxy the one that it forwards for, else the peer's.
+
+    An IPv6 address is told as its network, such as ``2001:db8::/64``; one that cannot be read as it is.
+    """
+    return _one_line(_believed(request))
+
+
+def _believed(request: web.Request) -> str:
     peer = request.remote or ""
     trusted = request.app[TRUSTED]
     if not trusted or not _is_trusted(peer, trusted):
@@ -23,6 +33,18 @@ def client_address(request: web.Request) -> str:
         if not _is_trusted(address, trusted):
             return address
     return peer
+
+
+def _one_line(address: str) -> str:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return address
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(ip), 64), strict=False))
 
 
 def trusted_networks(settings: Settings) -> tuple[Network, ...]:

@@ -1,5 +1,8 @@
 """How much one caller may ask in five minutes: 300 requests of the API by token or address, 1500 pages by address.
 
+A token counts by itself only where one is looked at, and all the tokens that come from one address have a limit
+together: else whoever makes one up for every request would never come to the end of any.
+
 Other servers' deliveries are not counted here: they are signed, and answered by storing a row.
 """
 
@@ -27,6 +30,8 @@ _EACH = parse("300 per 5 minutes")
 # People behind one office's address read pages side by side; programs without a token are held to the above.
 _PAGES = parse("1500 per 5 minutes")
 _WRONG_TOKENS = parse("100 per 5 minutes")
+# Ten busy clients behind one address.
+_TOKENS = parse("3000 per 5 minutes")
 _FILES = ("/static/", "/brand/", "/media/", "/proxy/")
 _UNCOUNTED = ("/inbox", "/users/", "/actor", *_FILES, "/healthz", "/readyz", "/metrics")
 
@@ -43,15 +48,17 @@ def throttle(settings: Settings) -> list[Any]:
 
 @web.middleware
 async def _throttle(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.path.startswith(_UNCOUNTED):
+    takes_tokens = request.path.startswith("/api/") or _is_outbox(request)
+    if request.path.startswith(_UNCOUNTED) and not takes_tokens:
         return await handler(request)
     counter, address = request.app[keys.LIMITER], client_address(request)
-    authorization = request.headers.get(hdrs.AUTHORIZATION, "")
-    # Whoever makes up a token for every request would never come to the end of one: wrong ones count together.
+    authorization = request.headers.get(hdrs.AUTHORIZATION, "") if takes_tokens else ""
     if authorization and not counter.test(_WRONG_TOKENS, "wrong tokens", address):
         raise _too_much(counter, _WRONG_TOKENS, "wrong tokens", address)
+    if authorization and not counter.hit(_TOKENS, "tokens", address):
+        raise _too_much(counter, _TOKENS, "tokens", address)
     name = _fingerprint(authorization) if authorization else address
-    limit, what = (_EACH, "requests") if authorization or request.path.startswith("/api/") else (_PAGES, "pages")
+    limit, what = (_EACH, "requests") if takes_tokens else (_PAGES, "pages")
     if not counter.hit(limit, what, name):
         raise _too_much(counter, limit, what, name)
     try:
@@ -63,6 +70,11 @@ async def _throttle(request: web.Request, handler: Handler) -> web.StreamRespons
     if not response.prepared:
         response.headers.update(_headers(counter, limit, what, name))
     return response
+
+
+def _is_outbox(request: web.Request) -> bool:
+    """Whether somebody's client posts, as by the API; what lies beside it in the path is for other servers."""
+    return request.method == hdrs.METH_POST and request.path.startswith("/users/") and request.path.endswith("/outbox")
 
 
 def _too_much(counter: RateLimiter, item: RateLimitItem, what: str, name: str) -> TooManyRequests:
