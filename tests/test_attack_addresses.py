@@ -178,6 +178,10 @@ async def test_what_a_profile_points_to_is_not_called_there(
         await instance.tick()
         async with instance.http.get(f"{instance.url}/{mallory.handle}", allow_redirects=False) as response:
             assert response.status in {200, 302, 404}
+        account = await instance.call("GET", "/api/v1/accounts/lookup", params={"acct": mallory.handle[1:]})
+        for picture in (account["avatar"], account["header"]):
+            async with instance.http.get(picture) as response:
+                assert response.status in {200, 404}
     assert canary.accepted == []
     waiting, _ = await instance.database.read(deliveries.waiting, now=2**62)
     assert waiting == 0  # what can never be sent is not tried again
@@ -199,6 +203,41 @@ async def test_pages_of_a_collection_are_not_fetched_there(
             await instance.find(alice, mallory.handle)
             await deliver(instance, mallory, mallory.activity("Update", mallory.uri))
     assert canary.accepted == []
+
+
+@pytest.mark.attack("SSRF-01", "ORI-01")
+async def test_a_profile_sends_nobody_to_another_server(
+    make_instance: MakeInstance, mallory: Actor, peer: Server, other_peer: Server
+) -> None:
+    """Though both servers may be called here: neither deliveries nor pins are aimed at somebody else."""
+    instance = await make_instance()
+    alice = await instance.account("alice")
+    elsewhere = f"{other_peer.url}/target"
+    await followed(instance, alice, mallory)
+    await deliver(instance, mallory, mallory.activity("Follow", alice.uri))
+    collection = {"id": f"{mallory.uri}/featured", "type": "OrderedCollection", "first": f"{elsewhere}/first"}
+    peer.serve({**collection, "orderedItems": [f"{elsewhere}/note"]})
+    for changes in (
+        {"inbox": elsewhere},
+        {"endpoints": {"sharedInbox": elsewhere}},
+        {"featured": elsewhere},
+        {"featured": collection["id"]},
+        {"publicKey": {"id": f"{elsewhere}#key", "owner": mallory.uri, "publicKeyPem": "x"}},
+    ):
+        mallory.extra = dict(changes)
+        document = {**mallory.document(), **changes}
+        assert await peer.send(mallory, f"{instance.url}/inbox", mallory.activity("Update", document)) in {202, 401}
+        await instance.tick()
+        await instance.post(alice, f"{mallory.handle} hello")
+        await instance.tick()
+    stranger = peer.actor("stranger", inbox=elsewhere)
+    await instance.call("GET", "/api/v2/search", by=alice, params={"q": stranger.uri, "resolve": "true"})
+    pinned = peer.actor("pinned", featured=collection["id"])
+    await instance.find(alice, pinned.handle)
+    await instance.tick()
+    assert peer.gets["/users/mallory/featured"] == 1
+    assert other_peer.received == []
+    assert sum(other_peer.gets.values()) == 0
 
 
 @pytest.mark.attack("SSRF-06")
