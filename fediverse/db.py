@@ -266,10 +266,15 @@ def open_database(url: str, on_commit: CommitListener | None = None) -> Database
 
 
 def sqlite_engine(url: str, *, begin: str) -> Engine:
-    """An engine on a SQLite file with durable commits; ``begin`` is how its transactions start."""
+    """An engine on a SQLite file with durable commits; ``begin`` is how its transactions start.
+
+    A new file is for its owner only: it holds what was written to few. SQLite gives the log beside it the same mode.
+    """
     path = url.partition("///")[2]
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if not Path(path).exists():
+            Path(path).touch(mode=0o600)
     engine = create_engine(
         url,
         poolclass=NullPool,

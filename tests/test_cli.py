@@ -119,6 +119,17 @@ def test_check_says_what_is_missing(cli: Run) -> None:
     assert "revision" in found.stdout
 
 
+def test_check_says_who_else_can_read_the_database(tmp_path: Path) -> None:
+    def check() -> str:
+        command = [sys.executable, "-m", "fediverse", "check"]
+        return subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=60).stdout
+
+    check()  # makes the database
+    assert "chmod" not in check()
+    (tmp_path / "fediverse.db").chmod(0o644)
+    assert f"chmod 600 {tmp_path}/fediverse.db" in check()
+
+
 def test_migrating_twice_is_harmless(cli: Run) -> None:
     assert "already" in cli("db", "upgrade").stdout
 

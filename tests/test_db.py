@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
@@ -118,3 +120,15 @@ async def test_reads_see_one_moment(database: Database) -> None:
     await database.write(put, "meanwhile")
     go_on.set()
     assert await reading == (0, 0)
+
+
+async def test_a_new_sqlite_file_and_its_log_are_for_their_owner_only(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        database = open_database(f"sqlite:///{tmp_path}/new/fediverse.db")
+        await database.write(lambda tx: tx.execute(text("CREATE TABLE a (b)")).close())
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()}
+        await database.close()
+    finally:
+        os.umask(mask)
+    assert modes["fediverse.db"] == modes["fediverse.db-wal"] == 0o600

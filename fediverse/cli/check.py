@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import click
@@ -107,6 +108,9 @@ def _files(settings: Settings) -> Iterator[Finding]:
         yield Finding(False, f"Others on this machine can read {path}. Run: chmod 600 {path}")
     else:
         yield Finding(True, "The instance secret is there. Keep a copy of it with your backups: it opens all keys.")
+    stored = Path(settings.database.partition("///")[2])
+    if settings.is_sqlite and stored.is_file() and stat.S_IMODE(stored.stat().st_mode) & 0o077:
+        yield Finding(False, f"Others on this machine can read {stored}. Run: chmod 600 {stored}*")
 
 
 def _clock() -> Finding:
@@ -175,8 +179,8 @@ async def _reachable(settings: Settings) -> AsyncIterator[Finding]:
             reason = str(error).rstrip(".")
             yield Finding(
                 False,
-                f"{asked} does not answer as other servers will ask it: {reason}. Is the instance running, and does the "
-                "proxy pass /.well-known/ on?",
+                f"{asked} does not answer as other servers will ask it: {reason}. Is the instance running, and does "
+                "the proxy pass /.well-known/ on?",
             )
             return
     links = answer.get("links") if isinstance(answer, dict) else None
