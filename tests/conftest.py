@@ -70,13 +70,15 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _postgres_template() -> Iterator[tuple[str, str]]:
+def _postgres() -> Iterator[postgres.Pool]:
     with postgres.server() as url:
         name = f"template_{uuid.uuid4().hex[:8]}"
         engine = postgres_engine(postgres.create(url, name).replace("postgresql://", "postgresql+psycopg://"))
         upgrade(engine)
         engine.dispose()
-        yield url, name
+        pool = postgres.Pool(url, name)
+        yield pool
+        pool.drop_all()
         postgres.drop(url, name)
 
 
@@ -86,20 +88,16 @@ def new_database(database_kind: str, request: pytest.FixtureRequest, tmp_path: P
     made: list[str] = []
 
     def make() -> str:
-        name = f"test_{uuid.uuid4().hex[:12]}"
         if database_kind == "sqlite":
-            path = tmp_path / f"{name}.db"
+            path = tmp_path / f"test_{uuid.uuid4().hex[:12]}.db"
             shutil.copy(request.getfixturevalue("_sqlite_template"), path)
             return f"sqlite:///{path}"
-        server, template = request.getfixturevalue("_postgres_template")
-        made.append(name)
-        return postgres.create(server, name, template=template)
+        made.append(request.getfixturevalue("_postgres").take())
+        return postgres.named(request.getfixturevalue("_postgres").url, made[-1])
 
     yield make
-    if made:
-        server, _ = request.getfixturevalue("_postgres_template")
-        for name in made:
-            postgres.drop(server, name)
+    for name in made:
+        request.getfixturevalue("_postgres").give_back(name)
 
 
 @pytest.fixture

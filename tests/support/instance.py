@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from fediverse import access, clock, keys, slowness
 from fediverse.actors import directory, people
 from fediverse.app import create_app
-from fediverse.db import Database
+from fediverse.db import Database, open_database
 from fediverse.settings import Settings
 from fediverse.slowness import PATIENCE, Patience
 from fediverse.workers import WORKERS
@@ -166,6 +166,12 @@ async def running(
         **overrides,
     }
     settings = Settings(**values)
+    database = open_database(settings.database)
+    # With shared keys: the instance would make its own, which takes longer than most tests.
+    await database.write(
+        directory.ensure_instance_actor, settings.urls, keys=some_keys(), secret=settings.secret, now=clock.now()
+    )
+    await database.close()
     app = create_app(settings, run_workers=False, patience=patience)
     runner = slowness.runner(app, grace_seconds=1, patience=patience)
     await runner.setup()
