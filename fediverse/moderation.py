@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, or_, select, update
 
 from fediverse import ids
 from fediverse.clock import Instant
 from fediverse.db import insert
+from fediverse.drafts import Visibility
 from fediverse.tables.actors import actors
 from fediverse.tables.instance import audit_log, host_blocks
 from fediverse.tables.statuses import statuses
 from fediverse.text import fold_host
+from fediverse.visibility import to_somebody_else
 
 Severity = Literal["block", "limit"]
 
@@ -115,26 +117,24 @@ def _apply(tx: Connection, host: str, *, now: Instant) -> None:
     for found in tx.scalars(select(actors.c.host).where(under).distinct()).all():
         standing = standing_of(tx, found, now=now)
         tx.execute(update(actors).where(actors.c.host == found).values(**standing, version=actors.c.version + 1))
-        relist(tx, tx.scalars(select(actors.c.id).where(actors.c.host == found)).all())
+        _relist(tx, actors.c.host == found)
 
 
-def relist(tx: Connection, actor_ids: Iterable[int]) -> None:
-    """The posts of these actors show in public timelines again, or no longer, as their standing says."""
-    chosen = list(actor_ids)
+def _relist(tx: Connection, author: ColumnElement[bool]) -> None:
+    """The posts of these authors show in public timelines again, or no longer, as their standing says."""
     allowed = select(actors.c.id).where(
         actors.c.id == statuses.c.author_id, actors.c.limited_at.is_(None), actors.c.suspended_at.is_(None)
     )
-    to_others = statuses.c.in_reply_to_author_id.is_not(None) & (
-        statuses.c.in_reply_to_author_id != statuses.c.author_id
+    listable = and_(
+        statuses.c.visibility == Visibility.PUBLIC,
+        statuses.c.boost_of_id.is_(None),
+        statuses.c.deleted_at.is_(None),
+        ~to_somebody_else(statuses),
+        allowed.exists(),
     )
-    listable = (
-        (statuses.c.visibility == 0)
-        & statuses.c.boost_of_id.is_(None)
-        & statuses.c.deleted_at.is_(None)
-        & ~to_others
-        & allowed.exists()
-    )
-    tx.execute(update(statuses).where(statuses.c.author_id.in_(chosen)).values(listed=listable))
+    # By a subquery: a large server has more actors than a statement takes parameters.
+    theirs = statuses.c.author_id.in_(select(actors.c.id).where(author))
+    tx.execute(update(statuses).where(theirs, statuses.c.listed != listable).values(listed=listable))
 
 
 def set_suspended(tx: Connection, actor_id: int, suspended: bool, *, now: Instant, by: int | None = None) -> None:
@@ -144,7 +144,7 @@ def set_suspended(tx: Connection, actor_id: int, suspended: bool, *, now: Instan
         .where(actors.c.id == actor_id)
         .values(suspended_at=now if suspended else None, version=actors.c.version + 1)
     )
-    relist(tx, [actor_id])
+    _relist(tx, actors.c.id == actor_id)
     audit(tx, by, action="account.suspend" if suspended else "account.unsuspend", target=str(actor_id), now=now)
 
 

@@ -37,7 +37,7 @@ OWNERS = {
     "favourites": {"reactions", "statuses", "actors"},
     "bookmarks": {"reactions", "statuses", "actors"},
     "pins": {"reactions", "statuses", "actors"},
-    "conversation_mutes": {"reactions"},
+    "conversation_mutes": {"reactions", "statuses"},
     "home_entries": {"timelines", "actors"},
     "notifications": {"notifications", "actors"},
     "markers": {"notifications"},

@@ -248,20 +248,15 @@ def receive_undo_block(tx: Connection, actor: Row[Any], target: Row[Any]) -> boo
 
 def end_all(tx: Connection, actor_id: int) -> None:
     """The actor has no relations left, as when it is deleted; the other sides' counters follow."""
-    accepted = tx.execute(
-        select(follows.c.follower_id, follows.c.followee_id).where(
-            or_(follows.c.follower_id == actor_id, follows.c.followee_id == actor_id), follows.c.accepted
+    # By subqueries: there may be more followers than a statement takes parameters.
+    followees = select(follows.c.followee_id).where(follows.c.follower_id == actor_id, follows.c.accepted)
+    followers = select(follows.c.follower_id).where(follows.c.followee_id == actor_id, follows.c.accepted)
+    for others, column in ((followees, actors.c.followers_count), (followers, actors.c.following_count)):
+        tx.execute(
+            update(actors)
+            .where(actors.c.id.in_(others), column > 0)
+            .values({column: column - 1, actors.c.version: actors.c.version + 1})
         )
-    ).all()
-    lost_followers = [row.followee_id for row in accepted if row.follower_id == actor_id]
-    lost_followees = [row.follower_id for row in accepted if row.followee_id == actor_id]
-    for others, column in ((lost_followers, actors.c.followers_count), (lost_followees, actors.c.following_count)):
-        if others:
-            tx.execute(
-                update(actors)
-                .where(actors.c.id.in_(others), column > 0)
-                .values({column: column - 1, actors.c.version: actors.c.version + 1})
-            )
     tx.execute(delete(follows).where(or_(follows.c.follower_id == actor_id, follows.c.followee_id == actor_id)))
     tx.execute(delete(blocks).where(or_(blocks.c.actor_id == actor_id, blocks.c.target_id == actor_id)))
     tx.execute(delete(mutes).where(or_(mutes.c.actor_id == actor_id, mutes.c.target_id == actor_id)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import delete as sql_delete
@@ -12,6 +12,7 @@ from fediverse import notifications, text
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
+from fediverse.errors import NotFound
 from fediverse.statuses import publishing
 from fediverse.statuses.create import keep_first_version, keep_version, wording
 from fediverse.statuses.tagging import clear_tags, put_mentions, put_tags
@@ -34,12 +35,13 @@ def edit(
     """The status says what the draft says; its history keeps what it said before.
 
     Audience, parent and time of posting stay. An edit that changes nothing is none, and neither is a remote one that
-    is older than what is stored. Raises Invalid for what the 140 rule forbids.
+    is older than what is stored. Raises Invalid for what the 140 rule forbids, NotFound for what is deleted by now.
     """
     if status.local:
         text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments))
+    status = _locked(tx, status.id) or _gone()
     edited_at = draft.updated_at or now
-    if not status.local and (edited_at < (status.edited_at or status.created_at) or status.deleted_at is not None):
+    if not status.local and edited_at < (status.edited_at or status.created_at):
         return status
     changed: dict[str, Any] = {
         "title": draft.title,
@@ -73,16 +75,14 @@ def edit(
 
 def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], now: Instant) -> None:
     """The status is gone everywhere here; its id stays as a tombstone; other servers are told if it is ours."""
-    if status.deleted_at is not None:
+    locked = _locked(tx, status.id)
+    if locked is None:
         return
+    status = locked
     if status.local:
         publishing.deleted(tx, urls, status, author=author, now=now)
-    boosts = tx.execute(
-        sql_delete(statuses).where(statuses.c.boost_of_id == status.id).returning(statuses.c.id, statuses.c.author_id)
-    ).all()
-    notifications.forget_statuses(tx, [status.id, *(boost.id for boost in boosts)])
-    for boost in boosts:
-        _count_down(tx, boost.author_id)
+    _drop_boosts(tx, status.id)
+    notifications.forget_statuses(tx, [status.id])
     for table in (status_edits, mentions_table, favourites, bookmarks, pins):
         tx.execute(sql_delete(table).where(table.c.status_id == status.id))
     clear_tags(tx, status.id)
@@ -111,6 +111,28 @@ def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], no
                 .where(statuses.c.id == status.in_reply_to_id, statuses.c.replies_count > 0)
                 .values(replies_count=statuses.c.replies_count - 1, version=statuses.c.version + 1)
             )
+
+
+def _locked(tx: Connection, status_id: int) -> Row[Any] | None:
+    """The status as it is now, which nobody else changes before ``tx`` ends; None when it is deleted."""
+    return tx.execute(
+        select(statuses).where(statuses.c.id == status_id, statuses.c.deleted_at.is_(None)).with_for_update()
+    ).first()
+
+
+def _gone() -> NoReturn:
+    raise NotFound("This post was deleted.")
+
+
+def _drop_boosts(tx: Connection, status_id: int) -> None:
+    """Nobody boosts the status any more; two statements, however many did."""
+    boosters = select(statuses.c.author_id).where(statuses.c.boost_of_id == status_id)
+    tx.execute(
+        update(actors)
+        .where(actors.c.id.in_(boosters), actors.c.statuses_count > 0)
+        .values(statuses_count=actors.c.statuses_count - 1, version=actors.c.version + 1)
+    )
+    tx.execute(sql_delete(statuses).where(statuses.c.boost_of_id == status_id))
 
 
 def forget(tx: Connection, uri: str, actor_id: int, *, now: Instant) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, exists, select, update
+from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, delete, exists, func, literal, select, update
 
 from fediverse import ids, text, timelines
 from fediverse.clock import MINUTE, Instant
-from fediverse.db import Prepared
+from fediverse.db import Prepared, insert
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import Forbidden, Gone, Invalid, NotFound
 from fediverse.statuses import publishing
 from fediverse.statuses.lookup import by_uri, get_visible
-from fediverse.statuses.tagging import put_mentions, put_tags
+from fediverse.statuses.tagging import put_mention, put_mentions, put_tags
 from fediverse.tables.actors import actors
-from fediverse.tables.statuses import status_edits, statuses, tombstones
+from fediverse.tables.statuses import conversation_mutes, status_edits, statuses, tombstones
 from fediverse.urls import Urls
+from fediverse.visibility import visible
 
 # What is younger than this sorts by its arrival, so that clients that poll for newer posts miss none.
 _FRESH = 5 * MINUTE
@@ -33,7 +34,10 @@ _COUNT_POST = (
     .where(actors.c.id == bindparam("author"))
     .values(
         statuses_count=actors.c.statuses_count + 1,
-        last_status_at=bindparam("at"),
+        # What is fetched for context may be years old.
+        last_status_at=case(
+            (actors.c.last_status_at > bindparam("at"), actors.c.last_status_at), else_=bindparam("at")
+        ),
         version=actors.c.version + 1,
     )
 )
@@ -84,7 +88,8 @@ def create(
     if awaited:
         _adopt(tx, row)
     if surface:
-        timelines.surface(tx, row, author=author, mentioned=[m.id for m in mentions if m.host == ""], now=now)
+        told = [m.id for m in mentions if m.host == ""] + _answered(tx, row, parent, mentions)
+        timelines.surface(tx, row, author=author, mentioned=told, now=now)
     if local:
         publishing.created(tx, urls, row, author=author, parent=parent, mentions=mentions, now=now)
     return row
@@ -246,18 +251,27 @@ def _count(tx: Connection, row: Row[Any], parent: Row[Any] | None) -> None:
         tx.execute(_COUNT_REPLY, {"parent": parent.id})
 
 
+def _answered(tx: Connection, row: Row[Any], parent: Row[Any] | None, mentions: Sequence[Row[Any]]) -> list[int]:
+    """Whom the status answers without naming them, where that is somebody here who may see it: they hear of it too."""
+    if parent is None or not parent.local or parent.author_id == row.author_id:
+        return []
+    if any(actor.id == parent.author_id for actor in mentions) or not visible(tx, row, parent.author_id):
+        return []
+    put_mention(tx, row.id, parent.author_id, silent=True)
+    return [parent.author_id]
+
+
 def _adopt(tx: Connection, row: Row[Any]) -> None:
-    """Replies that came before this, their parent, are joined to it."""
-    orphans = tx.execute(
-        select(statuses.c.id, statuses.c.conversation_id, statuses.c.visibility).where(
-            statuses.c.in_reply_to_uri == row.uri
-        )
-    ).all()
-    if not orphans:
+    """Replies that came before this, their parent, are joined to it, and so are their conversations."""
+    waiting = statuses.c.in_reply_to_uri == row.uri
+    conversations = tx.scalars(select(statuses.c.conversation_id).where(waiting).distinct()).all()
+    if not conversations:
         return
+    counted = select(func.count()).select_from(statuses).where(waiting, statuses.c.visibility <= Visibility.UNLISTED)
+    replies = tx.scalar(counted) or 0
     tx.execute(
         update(statuses)
-        .where(statuses.c.in_reply_to_uri == row.uri)
+        .where(waiting)
         .values(
             in_reply_to_id=row.id,
             in_reply_to_uri=None,
@@ -266,17 +280,27 @@ def _adopt(tx: Connection, row: Row[Any]) -> None:
             version=statuses.c.version + 1,
         )
     )
-    tx.execute(
-        update(statuses)
-        .where(statuses.c.conversation_id.in_([orphan.conversation_id for orphan in orphans]))
-        .values(conversation_id=row.conversation_id)
-    )
-    counted = sum(orphan.visibility <= Visibility.UNLISTED for orphan in orphans)
+    for conversation_id in conversations:
+        _join(tx, conversation_id, row.conversation_id)
     tx.execute(
         update(statuses)
         .where(statuses.c.id == row.id)
-        .values(replies_count=statuses.c.replies_count + counted, version=statuses.c.version + 1)
+        .values(replies_count=statuses.c.replies_count + replies, version=statuses.c.version + 1)
     )
+
+
+def _join(tx: Connection, conversation_id: int, into: int) -> None:
+    """The posts of a conversation belong to another one, which those who muted it have muted then."""
+    tx.execute(
+        update(statuses)
+        .where(statuses.c.conversation_id == conversation_id)
+        .values(conversation_id=into, version=statuses.c.version + 1)
+    )
+    muted = conversation_mutes.c.conversation_id == conversation_id
+    columns = ["actor_id", "conversation_id"]
+    moved = select(conversation_mutes.c.actor_id, literal(into, BigInteger)).where(muted)
+    tx.execute(insert(tx, conversation_mutes).from_select(columns, moved).on_conflict_do_nothing())
+    tx.execute(delete(conversation_mutes).where(muted))
 
 
 def keep_first_version(tx: Connection, status: Row[Any]) -> None:

@@ -43,6 +43,11 @@ def put_mentions(tx: Connection, status_id: int, actors: Sequence[Row[Any]]) -> 
         tx.execute(_ADD_MENTIONS(tx), rows)
 
 
+def put_mention(tx: Connection, status_id: int, actor_id: int, *, silent: bool) -> None:
+    """The status is found by the actor; ``silent``: it is meant for the actor without naming it."""
+    tx.execute(_ADD_MENTIONS(tx), {"actor_id": actor_id, "status_id": status_id, "silent": silent})
+
+
 def clear_tags(tx: Connection, status_id: int) -> None:
     """The status is found under no hashtag."""
     tx.execute(delete(status_tags).where(status_tags.c.status_id == status_id))

@@ -97,7 +97,9 @@ def spread(tx: Connection, status: Row[Any], *, after: int) -> bool:
         }
         tx.execute(_SPREAD[rule](tx), facts)
     if last is not None:
-        jobs.enqueue(tx, "spread", {"status_id": status.id, "after": last})
+        # Once, also where a crash has this batch done again.
+        key = f"{status.id}:{last}"
+        jobs.enqueue(tx, "spread", {"status_id": status.id, "after": last}, unique_key=key)
     return bool(has_subscribers)
 
 

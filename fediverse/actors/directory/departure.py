@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, or_, select, update
+from sqlalchemy import Connection, Table, delete, func, or_, select, update
 
 from fediverse.actors import relations
 from fediverse.clock import Instant
+from fediverse.drafts import Visibility
 from fediverse.tables.actors import actor_keys, actors
 from fediverse.tables.statuses import (
     bookmarks,
@@ -100,13 +101,17 @@ def _take_back_reactions(tx: Connection, actor_id: int) -> None:
 def _wipe_statuses(tx: Connection, actor_id: int, *, now: Instant) -> None:
     own = select(statuses.c.id).where(statuses.c.author_id == actor_id)
     mine = statuses.alias("mine")  # a name of its own, else the subquery would be correlated with the update
-    parents = select(mine.c.in_reply_to_id).where(
-        mine.c.author_id == actor_id, mine.c.in_reply_to_id.is_not(None), mine.c.deleted_at.is_(None)
-    )
+    # As they were counted: each reply that anybody may see.
+    counted = (mine.c.author_id == actor_id, mine.c.visibility <= Visibility.UNLISTED, mine.c.deleted_at.is_(None))
+    parents = select(mine.c.in_reply_to_id).where(*counted, mine.c.in_reply_to_id.is_not(None))
+    replies = select(func.count()).select_from(mine).where(*counted, mine.c.in_reply_to_id == statuses.c.id)
     tx.execute(
         update(statuses)
         .where(statuses.c.id.in_(parents))
-        .values(replies_count=statuses.c.replies_count - 1, version=statuses.c.version + 1)
+        .values(
+            replies_count=statuses.c.replies_count - replies.correlate(statuses).scalar_subquery(),
+            version=statuses.c.version + 1,
+        )
     )
     dependents: tuple[Table, ...] = (mentions, status_tags, status_edits, favourites, bookmarks, pins)
     for table in dependents:
@@ -114,6 +119,18 @@ def _wipe_statuses(tx: Connection, actor_id: int, *, now: Instant) -> None:
     tx.execute(delete(notifications).where(notifications.c.status_id.in_(own)))
     # Boosts of its posts, and its own boosts of others.
     theirs = select(mine.c.id).where(mine.c.author_id == actor_id)
+    boost = statuses.alias("boost")
+    boosts = select(func.count()).select_from(boost).where(boost.c.boost_of_id.in_(theirs))
+    boosters = select(boost.c.author_id).where(boost.c.boost_of_id.in_(theirs))
+    tx.execute(
+        update(actors)
+        .where(actors.c.id.in_(boosters))
+        .values(
+            statuses_count=actors.c.statuses_count
+            - boosts.where(boost.c.author_id == actors.c.id).correlate(actors).scalar_subquery(),
+            version=actors.c.version + 1,
+        )
+    )
     tx.execute(delete(statuses).where(statuses.c.boost_of_id.in_(theirs)))
     tx.execute(delete(statuses).where(statuses.c.author_id == actor_id, statuses.c.boost_of_id.is_not(None)))
     tx.execute(
