@@ -164,6 +164,31 @@ async def test_an_activity_that_breaks_a_handler_hurts_no_other(
     assert rows[1].due_at > clock.now()
 
 
+async def test_an_activity_that_breaks_the_reader_hurts_no_other(
+    instance: Instance, alice: Account, bob: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = registry.find
+
+    def find(kind: str, object_type: str) -> registry.Handler | None:
+        if kind == "Like":
+            raise RuntimeError("a mistake of ours")
+        return real(kind, object_type)
+
+    monkeypatch.setattr(registry, "find", find)
+    await deliver(
+        instance,
+        bob,
+        bob.activity("Create", bob.mention(alice.uri, "before")),
+        bob.activity("Like", "https://a.test/1"),
+        bob.activity("Create", bob.mention(alice.uri, "after")),
+    )
+    assert len(await instance.notifications(alice)) == 2
+    rows = await instance.database.read(_rows)
+    assert [row.outcome for row in rows] == ["applied", None, "applied"]
+    assert rows[1].leased_until is None
+    assert rows[1].due_at > clock.now()
+
+
 async def test_events_of_an_undone_activity_are_dropped(database: Database) -> None:
     seen: list[object] = []
     database._on_commit = seen.extend  # what the hub gets

@@ -21,7 +21,7 @@ from fediverse import clock, metrics, queue
 from fediverse.actors.discovery import Discovery, refresh_later
 from fediverse.clock import Instant
 from fediverse.db import Database, savepoint
-from fediverse.errors import FediverseError
+from fediverse.errors import FediverseError, Unavailable
 from fediverse.events import Hub
 from fediverse.inbox import follows, posts, profiles, reactions, store, threads  # noqa: F401 handlers register on import
 from fediverse.inbox.activity import Outcome, Supplies
@@ -94,13 +94,26 @@ class Worker:
         rows = await self._database.write(store.claim, now=now, limit=BATCH, busy=frozenset(self._lanes))
         if not rows:
             return 0
-        prepared = await self._database.read(prepare, self._urls, rows, now=now)
+        prepared = await self._prepare(rows)
         at_once, slow = _part(prepared)
         if at_once:
             await self._apply(at_once)
         for signer_id, waiting in slow.items():
             await self._open_lane(signer_id, waiting)
         return len(rows)
+
+    async def _prepare(self, rows: Sequence[Row[Any]]) -> list[Prepared]:
+        """The rows that can be read, prepared; what one of them breaks here keeps none of the others waiting."""
+        try:
+            return await self._database.read(prepare, self._urls, rows, now=clock.now())
+        except Unavailable:
+            raise
+        except Exception as error:
+            if len(rows) > 1:
+                return [one for row in rows for one in await self._prepare([row])]
+            log.exception("inbox.prepare_failed", type=rows[0].type, activity_id=rows[0].id)
+            await self._database.write(_postpone, rows[0], repr(error), now=clock.now())
+            return []
 
     async def _open_lane(self, signer_id: int, waiting: Sequence[Prepared]) -> None:
         rows = [one.row for one in waiting]
@@ -123,19 +136,23 @@ class Worker:
         try:
             for row in rows:
                 # Prepared anew: what came before may have changed what is needed.
-                (one,) = await self._database.read(prepare, self._urls, [row], now=clock.now())
-                try:
-                    supplies = await self._fetch(one.want, row) if one.want is not None else Supplies()
-                except _NotYet as error:
-                    await self._database.write(_postpone, row, str(error), now=clock.now())
-                    continue
-                if one.activity is not None:
-                    one = replace(one, activity=replace(one.activity, supplies=supplies))
-                await self._apply([one])
+                for one in await self._prepare([row]):
+                    await self._work(one)
                 self._held.discard(row.id)
         except Exception:
             log.exception("inbox.lane_failed", signer_id=rows[0].signer_id)  # the leases run out, and it is tried again
         return len(rows)
+
+    async def _work(self, one: Prepared) -> None:
+        """What the activity needs is fetched, and it is applied, or tried again later."""
+        try:
+            supplies = await self._fetch(one.want, one.row) if one.want is not None else Supplies()
+        except _NotYet as error:
+            await self._database.write(_postpone, one.row, str(error), now=clock.now())
+            return
+        if one.activity is not None:
+            one = replace(one, activity=replace(one.activity, supplies=supplies))
+        await self._apply([one])
 
     async def _fetch(self, want: Want, row: Row[Any]) -> Supplies:
         """What is wanted, or nothing where it cannot be had. Raises _NotYet where trying later may help."""

@@ -31,6 +31,7 @@ notifications = Table(
     UniqueConstraint("actor_id", "kind", "from_actor_id", "status_id"),
 )
 Index("ix_notifications_page", notifications.c.actor_id, notifications.c.id)
+Index("ix_notifications_status", notifications.c.status_id)  # a post that is deleted is told of no more
 
 markers = Table(
     "markers",

@@ -349,6 +349,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.create_index("ix_notifications_page", ["actor_id", "id"], unique=False)
+        batch_op.create_index("ix_notifications_status", ["status_id"], unique=False)
 
     op.create_table(
         "oauth_codes",
