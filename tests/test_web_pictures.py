@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
@@ -10,9 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from limits import parse
 from PIL import Image
 
 from fediverse import clock, keys, media, moderation
+from fediverse.web import limits
+from tests.conftest import MakeInstance
 from tests.peers.scripted import PUBLIC, Server
 from tests.support.browser import Browser
 from tests.support.instance import PASSWORD, Instance
@@ -163,6 +167,37 @@ async def test_the_proxy_shows_nothing_of_a_blocked_server(instance: Instance, b
         lambda tx: moderation.block_host(tx, peer.host.split(":")[0], severity="block", now=clock.now())
     )
     assert (await browser.get(proxied(instance, url))).status == 404
+
+
+async def test_a_picture_is_fetched_once_for_all_who_ask_at_once(
+    instance: Instance, browser: Browser, peer: Server
+) -> None:
+    asked = asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        await asked.wait()
+        return web.Response(body=png(), content_type="image/png")
+
+    peer.scripts["/pic"] = slow
+    path = proxied(instance, f"{peer.url}/pic")
+    waiting = [asyncio.create_task(browser.get(path)) for _ in range(8)]
+    while not peer.gets["/pic"]:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    asked.set()
+    assert {(await one).body for one in waiting} == {png()}
+    assert peer.gets["/pic"] == 1
+
+
+async def test_nobody_has_other_servers_asked_without_end(
+    make_instance: MakeInstance, peer: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_PICTURES", parse("5 per 5 minutes"))
+    limited = await make_instance(rate_limits="on")
+    path = proxied(limited, serve(peer, "/pic", png()))
+    async with Browser(limited.url) as browser:
+        assert [(await browser.get(path)).status for _ in range(7)] == [200] * 5 + [429] * 2
+    assert peer.gets["/pic"] == 5
 
 
 async def test_pages_show_remote_pictures_through_the_proxy_only(

@@ -82,6 +82,7 @@ async def from_another_server(request: web.Request) -> web.Response:
     """The page here of somebody or something that a reader came upon elsewhere."""
     uri = request.query.get("uri", "").strip()
     visit, _ = await read(request, lambda _tx, visit: visit.me, full=False)
+    check_look_up(request)
     path = await find_page(request, visit, uri)
     if path is None:
         raise NotFound("Nothing was found at this address. It may be wrong, or its server does not answer.")

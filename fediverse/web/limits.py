@@ -23,6 +23,8 @@ from fediverse.errors import TooManyRequests
 _BY_ADDRESS: Final = parse("20 per 5 minutes")
 _BY_ACCOUNT: Final = parse("10 per 5 minutes")
 _LOOK_UPS: Final = parse("30 per 5 minutes")
+# As many as pages: each costs the other server a picture, and browsers keep what they have for a week.
+_PICTURES: Final = parse("1500 per 5 minutes")
 
 
 UNDER_WAY: web.AppKey[Counter[str]] = web.AppKey("password_attempts")
@@ -62,11 +64,20 @@ def attempt(request: web.Request, account: str) -> Iterator[Attempt]:
 
 def check_look_up(request: web.Request) -> None:
     """The caller, signed in or not, may have another server asked. Raises TooManyRequests with the time to wait."""
+    _count(request, _LOOK_UPS, "look_up")
+
+
+def check_picture(request: web.Request) -> None:
+    """The caller may have a picture fetched from another server. Raises TooManyRequests with the time to wait."""
+    _count(request, _PICTURES, "picture")
+
+
+def _count(request: web.Request, item: RateLimitItem, what: str) -> None:
     if request.app[keys.SETTINGS].rate_limits == "off":
         return
     address = client_address(request)
-    if not request.app[keys.LIMITER].hit(_LOOK_UPS, "look_up", address):
-        raise _wait(request, _LOOK_UPS, "look_up", address)
+    if not request.app[keys.LIMITER].hit(item, what, address):
+        raise _wait(request, item, what, address)
 
 
 def _wait(request: web.Request, item: RateLimitItem, what: str, name: str) -> TooManyRequests:

@@ -13,9 +13,11 @@ from sqlalchemy import Connection
 
 from fediverse import keys, media, moderation
 from fediverse.errors import BadRequest, NotFound
+from fediverse.limited import SingleFlight
 from fediverse.remote import RemoteError, TooBig
 from fediverse.text import fold_host
 from fediverse.web.headers import FILE_POLICY
+from fediverse.web.limits import check_picture
 from fediverse.web.static import respond
 
 routes = web.RouteTableDef()
@@ -37,6 +39,9 @@ _HEADERS: Final = {
 }
 _NO_PICTURE: Final = "There is no such picture."
 
+#: Pictures that are being fetched, by their address.
+FETCHES: web.AppKey[SingleFlight[str, tuple[str, bytes]]] = web.AppKey("picture_fetches")
+
 
 @routes.get("/media/{key}")
 async def stored(request: web.Request) -> web.Response:
@@ -53,7 +58,8 @@ async def stored(request: web.Request) -> web.Response:
 async def proxied(request: web.Request) -> web.Response:
     """A picture of another server, for an address that this server itself handed out.
 
-    404 for every other address, for those of blocked servers, and for what cannot be had.
+    404 for every other address, for those of blocked servers, and for what cannot be had; 429 for whoever has far too
+    much fetched.
     """
     site, mac, encoded = request.app[keys.SITE], request.match_info["mac"], request.match_info["url"]
     url = site.unproxied(mac, encoded)
@@ -68,9 +74,12 @@ async def proxied(request: web.Request) -> web.Response:
     etag = mac
     if f'"{etag}"' in request.headers.get(hdrs.IF_NONE_MATCH, ""):
         return respond(request, b"", "", etag=etag, cached=_FOR_A_WEEK, headers=_HEADERS)
+    check_picture(request)
+    remote = request.app[keys.REMOTE]
     try:
-        _, data = await request.app[keys.REMOTE].get_bytes(
-            url, max_bytes=_PROXIED_BYTES, accept=_ACCEPT, types=_DECLARED
+        # However many ask for one picture at the same moment, its server is asked once, and it is in memory once.
+        _, data = await request.app[FETCHES].do(
+            url, lambda: remote.get_bytes(url, max_bytes=_PROXIED_BYTES, accept=_ACCEPT, types=_DECLARED)
         )
     except TooBig as error:
         raise NotFound("This picture is too large to be shown here.") from error

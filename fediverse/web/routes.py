@@ -10,6 +10,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from fediverse import keys
+from fediverse.limited import SingleFlight
 from fediverse.media import PictureStore
 from fediverse.web import (
     actions,
@@ -55,5 +56,6 @@ def add_routes(app: web.Application) -> None:
     if keys.LIMITER not in app:
         app[keys.LIMITER] = MovingWindowRateLimiter(MemoryStorage())
     app[limits.UNDER_WAY] = Counter()
+    app[pictures.FETCHES] = SingleFlight()
     for room in _ROOMS:
         app.add_routes(room.routes)
