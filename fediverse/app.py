@@ -38,6 +38,7 @@ def create_app(settings: Settings, *, run_workers: bool = True, patience: Patien
     """
     outermost_first = [
         middleware.observe(),
+        middleware.headers_of_text(),
         slowness.bodies_in_time(patience),
         middleware.only_our_hosts(settings),
         *api.middlewares(),

@@ -106,6 +106,26 @@ def _translated(error: web.HTTPException) -> FediverseError:
             return BadRequest(error.text or "The request is malformed.")
 
 
+def headers_of_text() -> Any:
+    """Refuses requests with a header that is not UTF-8: no database takes one, and none means anything here."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not all(value.isascii() or _is_text(value) for _, value in request.raw_headers):
+            raise BadRequest("A header of the request holds bytes that are not UTF-8.")
+        return await handler(request)
+
+    return middleware
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def only_our_hosts(settings: Settings) -> Any:
     """Refuses requests for host names that are not this instance's (421), health endpoints excepted.
 
