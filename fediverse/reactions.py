@@ -90,7 +90,8 @@ def pin(tx: Connection, urls: Urls, actor: Row[Any], status: Row[Any], *, now: I
         raise Invalid("Only your own posts can be pinned.")
     if status.visibility == Visibility.DIRECT:
         raise Invalid("Direct posts cannot be pinned.")
-    if (tx.scalar(select(func.count()).where(pins.c.actor_id == actor.id)) or 0) >= PINS_AT_MOST:
+    others = select(func.count()).where(pins.c.actor_id == actor.id, pins.c.status_id != status.id)
+    if (tx.scalar(others) or 0) >= PINS_AT_MOST:
         raise Invalid(f"You have pinned {PINS_AT_MOST} posts already: unpin one first.")
     if _add(tx, pins, actor, status, now=now) and Visibility(status.visibility).is_public:
         _send_featured(tx, activities.add, urls, actor, status, now=now)

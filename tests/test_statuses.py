@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from fediverse import clock, reactions, statuses
+from fediverse import clock, reactions, statuses, timelines
 from fediverse.db import Database
 from fediverse.drafts import NoteDraft
 from fediverse.errors import Gone, Invalid, NotFound
+from fediverse.paging import Page
 from fediverse.tables.outbox import activities, fanouts
 from tests.support import world
 from tests.support.world import DIRECT, FOLLOWERS, URLS, follow, local, post, remote
@@ -139,6 +140,21 @@ async def test_deleting_tells_and_leaves_a_tombstone(database: Database) -> None
     await database.write(unit)
 
 
+async def test_a_deletion_reaches_those_to_whom_somebody_here_boosted_the_post(database: Database) -> None:
+    def unit(tx: Connection) -> None:
+        alice, bob = local(tx, "alice"), local(tx, "bob")
+        follow(tx, remote(tx, "reader", "reader.example"), bob)
+        follow(tx, remote(tx, "other", "other.example"), local(tx, "carol"))
+        row = post(tx, alice, "soon gone")
+        statuses.boost(tx, URLS, bob, row, author=alice, now=clock.now())
+        statuses.delete(tx, URLS, row, author=alice, now=clock.now())
+        audience = tx.scalars(select(fanouts.c.audience).order_by(fanouts.c.id.desc())).first()
+        assert audience is not None
+        assert audience["inboxes"] == ["https://reader.example/inbox"]
+
+    await database.write(unit)
+
+
 async def test_what_was_deleted_before_it_came_never_comes(database: Database) -> None:
     def unit(tx: Connection) -> None:
         author = remote(tx, "author")
@@ -197,6 +213,10 @@ async def test_pins_are_own_public_and_few(database: Database) -> None:
         for n in range(reactions.PINS_AT_MOST):
             reactions.pin(tx, URLS, alice, post(tx, alice, f"pin {n}"), now=now)
         assert sent(tx)[-1]["type"] == "Add"
+        told = len(sent(tx))
+        (again,) = timelines.account(tx, alice.id, Page(limit=1), viewer_id=None, pinned=True)
+        reactions.pin(tx, URLS, alice, statuses.get_own(tx, again.id, alice.id), now=now)
+        assert len(sent(tx)) == told, "pinned already: nothing to refuse, nothing to tell"
         with pytest.raises(Invalid, match="unpin"):
             reactions.pin(tx, URLS, alice, post(tx, alice, "one more"), now=now)
         with pytest.raises(Invalid, match="own"):

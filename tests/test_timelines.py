@@ -97,6 +97,31 @@ async def test_a_reply_to_something_unknown_goes_by_its_first_mention(database: 
     await database.write(unit)
 
 
+@pytest.mark.parametrize("parent", ["deleted", "hidden", "of a blocker"])
+async def test_a_reply_to_what_its_author_may_not_see_is_a_reply_that_joins_nothing(
+    database: Database, parent: str
+) -> None:
+    def unit(tx: Connection) -> None:
+        author, asker, reader = remote(tx, "author"), local(tx, "asker"), local(tx, "reader")
+        follow(tx, reader, author)
+        visibility = FOLLOWERS if parent == "hidden" else world.PUBLIC
+        asked = post(tx, asker, "A question", visibility=visibility)
+        if parent == "deleted":
+            statuses.delete(tx, URLS, asked, author=asker, now=clock.now())
+        elif parent == "of a blocker":
+            relations.block(tx, URLS, asker, author, now=clock.now())
+        reply = post(tx, author, "An answer", in_reply_to_uri=URLS.status("asker", asked.id))
+        assert reply.in_reply_to_id is None
+        assert not reply.listed
+        assert reply.id not in home(tx, reader), "it answers somebody whom the reader does not follow"
+        stored = statuses.by_id(tx, asked.id)
+        assert stored is not None
+        assert stored.replies_count == 0
+        assert notifications.page(tx, asker.id, Page()) == []
+
+    await database.write(unit)
+
+
 async def test_a_boost_shows_once_within_its_window(database: Database) -> None:
     def unit(tx: Connection) -> None:
         reader, author = local(tx, "reader"), local(tx, "author")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -49,23 +48,12 @@ def _store(tx: Connection, activity: Activity, note: NoteDraft, mentioned: Seque
         tx,
         activity.urls,
         activity.signer,
-        _answering_what_it_may(tx, activity, note),
+        note,
         mentions=_recipients(activity, note, mentioned),
         now=activity.now,
     )
     # An id that belongs to somebody else's post stays theirs.
     return "applied" if row.author_id == activity.signer.id else "refused"
-
-
-def _answering_what_it_may(tx: Connection, activity: Activity, note: NoteDraft) -> NoteDraft:
-    """The post as no answer where it claims to answer a post here that its author may not see, or is blocked from."""
-    parent = activity.urls.parse(note.in_reply_to_uri) if note.in_reply_to_uri is not None else None
-    if parent is None:
-        return note
-    row = statuses.by_uri(tx, activity.urls, note.in_reply_to_uri or "")
-    if row is None or statuses.visible(tx, row, activity.signer.id):
-        return note
-    return replace(note, in_reply_to_uri=None)
 
 
 def _recipients(activity: Activity, note: NoteDraft, mentioned: Sequence[Row[Any]]) -> list[Row[Any]]:

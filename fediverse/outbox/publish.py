@@ -32,7 +32,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from fediverse import events, ids, queue
 from fediverse.clock import Instant
 from fediverse.outbox.retry import PRIVATE_LIFETIME, PUBLIC_LIFETIME
-from fediverse.tables.actors import actors
+from fediverse.tables.actors import actors, follows
 from fediverse.tables.outbox import activities, deliveries, fanouts
 from fediverse.tables.statuses import favourites, mentions, statuses
 
@@ -85,7 +85,8 @@ class Audience:
     ``followers``: the accepted followers of the author. ``actors``: ids of actors who are mentioned or addressed (local
     ones are passed over). ``inboxes``: addresses known otherwise. ``everyone_known``: every server known here, as for
     the deletion of an account. ``also_status``: everybody remote who had to do with that status: who boosted or liked
-    it, answered it or was mentioned; they are looked up while publishing, so publish before those rows are wiped.
+    it, answered it or was mentioned, or follows somebody here who boosted it; they are looked up while publishing, so
+    publish before those rows are wiped.
     """
 
     followers: bool = False
@@ -222,6 +223,10 @@ def _involved_inboxes(status_id: int, *, shared: bool) -> Select[tuple[str]]:
         select(favourites.c.actor_id).where(favourites.c.status_id == status_id),
         select(statuses.c.author_id).where(statuses.c.boost_of_id == status_id),
         select(statuses.c.author_id).where(statuses.c.in_reply_to_id == status_id),
+        # Their servers fetched it when it was boosted to them.
+        select(follows.c.follower_id)
+        .join(statuses, statuses.c.author_id == follows.c.followee_id)
+        .where(statuses.c.boost_of_id == status_id, statuses.c.local, follows.c.accepted, ~follows.c.follower_is_local),
     ).subquery()
     inbox = func.coalesce(actors.c.shared_inbox, actors.c.inbox) if shared else actors.c.inbox
     return (

@@ -113,7 +113,10 @@ def _parent(tx: Connection, urls: Urls, author: Row[Any], draft: NoteDraft) -> R
     if draft.in_reply_to_uri is None:
         return None
     parent = by_uri(tx, urls, draft.in_reply_to_uri)
-    return parent if parent is not None and parent.deleted_at is None else None
+    if parent is None or parent.deleted_at is not None:
+        return None
+    # It does not join a conversation here that its author may not see, or is blocked from; it is a reply all the same.
+    return parent if not parent.local or visible(tx, parent, author.id) else None
 
 
 def _insert(
