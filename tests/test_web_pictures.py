@@ -146,6 +146,13 @@ async def test_the_proxy_never_asks_itself(instance: Instance, browser: Browser,
         assert (await browser.get(proxied(instance, inner.replace("http:", "HTTP:")))).status == 404
     assert peer.gets["/pic"] == 0
 
+    async def back(_request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": instance.url + proxied(instance, url)})
+
+    peer.scripts["/away"] = back
+    assert (await browser.get(proxied(instance, f"{peer.url}/away"))).status == 404
+    assert (peer.gets["/away"], peer.gets["/pic"]) == (1, 0)
+
 
 @pytest.mark.attack("MED-06")
 async def test_the_proxy_keeps_away_from_what_others_may_not_reach(

@@ -66,8 +66,9 @@ async def proxied(request: web.Request) -> web.Response:
     if url is None:
         raise NotFound(_NO_PICTURE)
     host = _host(url)
-    # A proxy that asks itself would never end.
-    if host in {fold_host(site.urls.host), fold_host(site.urls.domain)}:
+    # A proxy that asks itself would never end, whether it was told to or redirected.
+    asks_itself = f"(+{site.urls.base_url}/)" in request.headers.get(hdrs.USER_AGENT, "")
+    if asks_itself or host in {fold_host(site.urls.host), fold_host(site.urls.domain)}:
         raise NotFound(_NO_PICTURE)
     if await request.app[keys.DATABASE].read(_is_blocked, host):
         raise NotFound(_NO_PICTURE)
