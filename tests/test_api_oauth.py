@@ -200,6 +200,7 @@ async def test_application_by_itself_is_nobody(instance: Instance, alice: Accoun
         assert_entity("Error", refusal)
 
 
+@pytest.mark.attack("OAU-04")
 async def test_scopes_are_never_widened(instance: Instance, alice: Account) -> None:
     app = await register(instance, scopes="read:accounts")
     sent = {**grant(app, ""), "grant_type": "client_credentials", "scope": "read"}
@@ -321,6 +322,7 @@ ENDPOINTS = [
 ]
 
 
+@pytest.mark.attack("OAU-04")
 async def test_every_endpoint_needs_its_scope(instance: Instance) -> None:
     """With every scope but its own an endpoint is closed; with its own alone, or the coarse one, it is not."""
     everything = await instance.account("everything")
@@ -346,6 +348,7 @@ async def test_every_endpoint_needs_its_scope(instance: Instance) -> None:
                     assert "scope" in (await response.json())["error"]
 
 
+@pytest.mark.attack("OAU-04")
 async def test_every_endpoint_that_changes_something_needs_a_token(instance: Instance) -> None:
     for method, path, scope in ENDPOINTS:
         if scope.startswith("write") or path.startswith(("/api/v1/timelines/home", "/api/v1/notifications")):
