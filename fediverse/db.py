@@ -456,7 +456,8 @@ def _is_away(error: exc.DBAPIError) -> bool:
         text = str(error.orig)
         sqlstate = getattr(error.orig, "sqlstate", None)
         if sqlstate is not None:  # 08 connection, 53 resources, 57 operator intervention
-            return sqlstate[:2] in {"08", "53", "57"}
+            # 57014 is a statement that took longer than it may: again it would take as long.
+            return sqlstate[:2] in {"08", "53", "57"} and sqlstate != "57014"
         return "no such" not in text and "syntax" not in text
     return False
 

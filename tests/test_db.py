@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, exc, text
 
 from fediverse import db
 from fediverse.db import Database, open_database
@@ -101,6 +101,23 @@ async def test_a_database_that_cannot_be_reached_is_unavailable_and_comes_back(n
     with pytest.raises(Unavailable, match="again"):
         await nowhere.write(put, "x")
     await nowhere.close()
+
+
+async def test_a_statement_that_takes_too_long_is_not_tried_again(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has no limit on how long a statement takes")
+    runs = 0
+
+    def endless(tx: Connection) -> None:
+        nonlocal runs
+        runs += 1
+        tx.execute(text("SET LOCAL statement_timeout = 50"))
+        tx.execute(text("SELECT pg_sleep(10)"))
+
+    with pytest.raises(exc.OperationalError, match="statement timeout"):
+        await database.write(endless)
+    assert runs == 1
+    assert await database.write(put, "after") == "after"
 
 
 async def test_reads_see_one_moment(database: Database) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exc, select, update
 
 from fediverse import clock, keys
 from fediverse.clock import DAY, HOUR, SECOND
@@ -186,6 +186,31 @@ async def test_an_activity_that_breaks_the_reader_hurts_no_other(
     rows = await instance.database.read(_rows)
     assert [row.outcome for row in rows] == ["applied", None, "applied"]
     assert rows[1].leased_until is None
+    assert rows[1].due_at > clock.now()
+
+
+async def test_an_activity_at_which_the_database_gives_up_hurts_no_other(
+    instance: Instance, alice: Account, bob: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = registry.find
+
+    def refused(tx: Connection, activity: Activity) -> Outcome:
+        raise exc.OperationalError("DELETE …", {}, Exception("no such luck"))
+
+    def find(kind: str, object_type: str) -> registry.Handler | None:
+        return registry.Handler(refused, frozenset()) if kind == "Like" else real(kind, object_type)
+
+    monkeypatch.setattr(registry, "find", find)
+    await deliver(
+        instance,
+        bob,
+        bob.activity("Create", bob.mention(alice.uri, "before")),
+        bob.activity("Like", "https://a.test/1"),
+        bob.activity("Create", bob.mention(alice.uri, "after")),
+    )
+    assert len(await instance.notifications(alice)) == 2
+    rows = await instance.database.read(_rows)
+    assert [row.outcome for row in rows] == ["applied", None, "applied"]
     assert rows[1].due_at > clock.now()
 
 

@@ -171,7 +171,20 @@ class Worker:
             return Supplies()
 
     async def _apply(self, prepared: Sequence[Prepared]) -> None:
-        results = await self._database.write(apply, prepared, now=clock.now())
+        """The activities have their effect; one at which the database gives up keeps none of the others waiting."""
+        try:
+            results = await self._database.write(apply, prepared, now=clock.now())
+        except Unavailable:
+            raise
+        except Exception as error:
+            if len(prepared) > 1:
+                for one in prepared:
+                    await self._apply([one])
+                return
+            row = prepared[0].row
+            log.exception("inbox.apply_failed", type=row.type, activity_id=row.id)
+            await self._database.write(_postpone, row, repr(error), now=clock.now())
+            return
         for result in results:
             if result.outcome is not None:
                 metrics.APPLIED.labels(result.type, result.outcome).inc()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql
 
 from fediverse import clock, events
@@ -139,7 +139,10 @@ def record(tx: Connection, reports: Sequence[Report], *, now: Instant) -> tuple[
         state = after.get(report.host, UNKNOWN)
         after[report.host] = after_answer(state, now, report.dialect) if report.answered else after_failure(state, now)
     changed = [
-        {"host": host, **asdict(state)} for host, state in after.items() if _matters(before.get(host), state, now)
+        # In one order everywhere: two processes that settle at once must not wait for each other.
+        {"host": host, **asdict(state)}
+        for host, state in sorted(after.items())
+        if _matters(before.get(host), state, now)
     ]
     if changed:
         tx.execute(_STORE(tx), changed)
@@ -165,11 +168,6 @@ def dead(tx: Connection, names: Iterable[str], *, now: Instant) -> frozenset[str
     if not wanted:
         return frozenset()
     return frozenset(tx.scalars(_DEAD, {"names": wanted, "now": now}))
-
-
-def open_circuits(tx: Connection) -> int:
-    """How many circuits are open or half-open."""
-    return int(tx.scalar(select(func.count()).select_from(hosts).where(hosts.c.opened > 0)) or 0)
 
 
 def forget(tx: Connection, *, now: Instant) -> int:
