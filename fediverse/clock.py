@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from email.utils import formatdate
 
 Instant = int
 
@@ -39,8 +38,3 @@ def rfc3339(instant: Instant) -> str:
     whole, millis = divmod(instant, 1000)
     t = time.gmtime(whole)
     return f"{t.tm_year:04d}-{t.tm_mon:02d}-{t.tm_mday:02d}T{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}.{millis:03d}Z"
-
-
-def http_date(instant: Instant) -> str:
-    """``Sat, 31 Jan 2026 12:00:00 GMT``, the form of HTTP headers (RFC 9110 §5.6.7)."""
-    return formatdate(instant / 1000, usegmt=True)

@@ -38,11 +38,6 @@ def host_severity(tx: Connection, host: str) -> Severity | None:
     return "limit" if "limit" in found else None
 
 
-def blocked_hosts(tx: Connection) -> frozenset[str]:
-    """Every blocked host; for many look-ups at once, with :func:`is_under`."""
-    return frozenset(tx.scalars(select(host_blocks.c.host).where(host_blocks.c.severity == "block")))
-
-
 _BLOCKED_AMONG = select(host_blocks.c.host).where(
     host_blocks.c.severity == "block", host_blocks.c.host.in_(bindparam("names", expanding=True))
 )
@@ -56,11 +51,6 @@ def blocked_among(tx: Connection, hosts: Iterable[str]) -> frozenset[str]:
     names = {name for above in parents.values() for name in above}
     found = set(tx.scalars(_BLOCKED_AMONG, {"names": list(names)}))
     return frozenset(host for host, above in parents.items() if not found.isdisjoint(above)) if found else frozenset()
-
-
-def is_under(host: str, blocked: frozenset[str]) -> bool:
-    """Whether the host or a domain above it is in ``blocked``."""
-    return bool(blocked) and any(name in blocked for name in _with_parents(host))
 
 
 def list_hosts(tx: Connection) -> Sequence[Row[Any]]:

@@ -134,8 +134,3 @@ def _is_known(request: web.Request, etag: str) -> bool:
     if known is None:
         return False
     return known.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in known.split(",")]
-
-
-def is_signed(request: web.Request) -> bool:
-    """Whether the request says that somebody signed it."""
-    return "Signature" in request.headers

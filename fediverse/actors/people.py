@@ -117,20 +117,6 @@ def join(
     )
 
 
-def leave(tx: Connection, person_id: int, actor_id: int) -> None:
-    """The person may no longer speak as the actor."""
-    tx.execute(delete(memberships).where(memberships.c.person_id == person_id, memberships.c.actor_id == actor_id))
-
-
-def may_speak_as(tx: Connection, person_id: int, actor_id: int) -> bool:
-    """Whether the person may speak as the actor."""
-    return bool(
-        tx.scalar(
-            select(memberships.c.role).where(memberships.c.person_id == person_id, memberships.c.actor_id == actor_id)
-        )
-    )
-
-
 def actors_of(tx: Connection, person_id: int) -> Sequence[Row[Any]]:
     """The actors that the person may speak as, the longest held first; deleted ones are not among them."""
     return tx.execute(
@@ -166,11 +152,6 @@ def everybody(tx: Connection) -> Sequence[Row[Any]]:
 def set_password_hash(tx: Connection, person_id: int, password_hash: str) -> None:
     """The person signs in with another password. Sessions are the caller's to end."""
     tx.execute(update(people).where(people.c.id == person_id).values(password_hash=password_hash))
-
-
-def set_role(tx: Connection, person_id: int, role: Role) -> None:
-    """The person has this role on the instance."""
-    tx.execute(update(people).where(people.c.id == person_id).values(role=role))
 
 
 def set_suspended(tx: Connection, person_id: int, suspended: bool, *, now: Instant) -> None:

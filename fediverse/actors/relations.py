@@ -273,17 +273,6 @@ def is_blocked_either(tx: Connection, one_id: int, other_id: int) -> bool:
     return bool(tx.scalar(select(found)))
 
 
-def is_following(tx: Connection, follower_id: int, followee_id: int) -> bool:
-    """Whether the follow is accepted."""
-    return bool(tx.scalar(select(follows.c.id).where(_between(follower_id, followee_id), follows.c.accepted)))
-
-
-def has_local_followers(tx: Connection, actor_id: int) -> bool:
-    """Whether anybody here follows the actor."""
-    here = and_(follows.c.followee_id == actor_id, follows.c.follower_is_local, follows.c.accepted)
-    return bool(tx.scalar(select(follows.c.id).where(here).limit(1)))
-
-
 def follow_by_id(tx: Connection, follower_id: int, follow_id: int) -> Row[Any] | None:
     """The local follower's follow with this id."""
     mine = and_(follows.c.id == follow_id, follows.c.follower_id == follower_id)
