@@ -15,6 +15,7 @@ from fediverse.clock import DAY, HOUR, SECOND
 from fediverse.db import Database, after_commit, savepoint
 from fediverse.inbox import registry, store, worker
 from fediverse.inbox.activity import Activity, Outcome
+from fediverse.inbox.prepare import prepare
 from fediverse.inbox.store import Incoming
 from fediverse.tables.inbox import received
 from fediverse.workers import WORKERS
@@ -212,6 +213,28 @@ async def test_an_activity_at_which_the_database_gives_up_hurts_no_other(
     rows = await instance.database.read(_rows)
     assert [row.outcome for row in rows] == ["applied", None, "applied"]
     assert rows[1].due_at > clock.now()
+
+
+async def test_who_lost_the_lease_does_not_apply_again_what_another_process_applied(
+    instance: Instance, alice: Account, bob: Actor
+) -> None:
+    if instance.database.is_sqlite:
+        pytest.skip("on SQLite one process does everything")
+    mine = await instance.post(alice, "like, unlike")
+    like = bob.activity("Like", mine["uri"])
+    assert await bob.server.send(bob, f"{instance.url}/inbox", like) == 202
+    rows = await instance.database.write(store.claim, now=clock.now(), limit=10, busy=())
+    held = await instance.database.read(prepare, instance.app[keys.URLS], rows, now=clock.now())
+
+    def lapse(tx: Connection) -> None:
+        tx.execute(update(received).values(leased_until=clock.now() - 1))
+
+    await instance.database.write(lapse)
+    await instance.tick()
+    await deliver(instance, bob, bob.activity("Undo", {**like, "object": mine["uri"]}))
+    assert await instance.database.write(worker.apply, held, now=clock.now()) == []
+    status = await instance.call("GET", f"/api/v1/statuses/{mine['id']}", by=alice)
+    assert status["favourites_count"] == 0
 
 
 async def test_events_of_an_undone_activity_are_dropped(database: Database) -> None:

@@ -126,6 +126,25 @@ _SETTLE = (
 )
 
 
+_PENDING = (
+    select(received.c.id)
+    .where(received.c.id.in_(bindparam("ids", expanding=True)), received.c.outcome.is_(None))
+    .order_by(received.c.id)
+    .with_for_update()
+)
+
+
+def pending(tx: Connection, row_ids: Sequence[int]) -> frozenset[int]:
+    """Those of the activities that nobody else has settled, kept from others until ``tx`` ends.
+
+    Whoever was held up for longer than a lease may find that another process has done the work. On SQLite there is
+    no other.
+    """
+    if tx.dialect.name == "sqlite" or not row_ids:
+        return frozenset(row_ids)
+    return frozenset(tx.scalars(_PENDING, {"ids": list(row_ids)}))
+
+
 def settle(tx: Connection, row_ids: Sequence[int], *, outcome: Outcome, error: str | None = None) -> None:
     """The activities are done with and their bodies dropped."""
     if row_ids:

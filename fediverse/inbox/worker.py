@@ -240,6 +240,8 @@ def _part(prepared: Sequence[Prepared]) -> tuple[list[Prepared], dict[int, list[
 
 def apply(tx: Connection, prepared: Sequence[Prepared], *, now: Instant) -> list[_Result]:
     """The activities have their effect and are settled, all in this transaction; each stands or falls by itself."""
+    pending = store.pending(tx, [one.row.id for one in prepared])
+    prepared = [one for one in prepared if one.row.id in pending]
     try:
         # Nearly always nothing goes wrong: one savepoint for all is enough.
         with savepoint(tx):
