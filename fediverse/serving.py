@@ -32,7 +32,11 @@ _KEPT_BYTES: Final = 32 * 1024
 _PAGE: Final = frozenset({"text/html", "application/xhtml+xml"})
 _DOCUMENT: Final = frozenset({"application/activity+json", "application/ld+json", "application/json"})
 # Types in a list, whose parameters may be quoted texts with commas in them.
-_RANGE: Final = re.compile(r'\s*([^\s;,"]+)\s*((?:;\s*[^\s;,="]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]*))?\s*)*)(?:,|$)')
+# Possessive throughout: with a second way to read a space, a short header would be tried in more ways than ever end.
+_RANGE: Final = re.compile(
+    r'\s*+([^\s;,"]++)\s*+((?:;\s*+[^\s;,="]++\s*+(?:=\s*+(?:"[^"]*+"|[^\s;,"]*+))?\s*+)*+)(?:,|$)'
+)
+_MAX_ACCEPT: Final = 1000
 _WEIGHT: Final = re.compile(r";\s*q\s*=\s*\"?([^;,\s\"]*)")
 
 
@@ -42,7 +46,7 @@ def prefers_page(accept: str) -> bool:
     Only who names HTML, and no document type that weighs more; of equal weights the first named counts. Everybody
     else gets the document: the address is its id.
     """
-    if "html" not in accept:
+    if "html" not in accept or len(accept) > _MAX_ACCEPT:
         return False
     best, page = 0.0, False
     for found in _RANGE.finditer(accept.lower()):

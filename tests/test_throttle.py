@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+import time
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,8 @@ from aiohttp.test_utils import make_mocked_request
 from limits import parse
 
 from fediverse import caller, throttle
+from fediverse.remote import media_type
+from fediverse.serving import prefers_page
 from tests.conftest import MakeInstance
 from tests.support.instance import Instance
 
@@ -92,3 +95,14 @@ def test_all_addresses_of_one_line_are_one_caller(peer: str, counted: str) -> No
     if peer:
         forwarded = make_mocked_request("GET", "/", headers={"X-Forwarded-For": peer}, app=app).clone(remote="10.0.0.1")
         assert caller.client_address(forwarded) == counted
+
+
+@pytest.mark.parametrize("part", [";a= ", ";a=", "; ", ";a ", " ", ';a=""', ";q=", ", text/html;", '"', ";a=a "])
+@pytest.mark.parametrize("end", ['"', "x", "\x00", ";", ""])
+def test_no_header_takes_longer_than_it_is_long(part: str, end: str) -> None:
+    """Such a header of 200 characters once was tried in 2 to the power of 50 ways."""
+    started = time.process_time()
+    prefers_page("text/html" + part * (900 // len(part)) + end)
+    prefers_page("text/html" + part * (8000 // len(part)) + end)
+    media_type("text/html" + part * (8000 // len(part)) + end)
+    assert time.process_time() - started < 1

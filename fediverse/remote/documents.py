@@ -18,7 +18,7 @@ AS_PROFILE = "https://www.w3.org/ns/activitystreams"
 MAX_DEPTH = 64
 
 _TYPE = re.compile(r"\s*([\w.+-]+/[\w.+-]+)\s*(?=;|$)", re.ASCII)
-_PARAMETER = re.compile(r';\s*(?:([\w.+-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;"\s]*)\s*)?(?=;|$)', re.ASCII)
+_PARAMETER = re.compile(r';\s*+(?:([\w.+-]++)\s*+=\s*+("(?:[^"\\]|\\.)*+"|[^;"\s]*+)\s*+)?(?=;|$)', re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
