@@ -48,12 +48,9 @@ class Process:
         finally:
             await database.close()
 
-    async def start(self) -> None:
+    async def start(self, *options: str) -> None:
         """The server runs and is ready."""
-        log = (self.folder / "log").open("ab")
-        command = [sys.executable, "-m", "fediverse", "serve", "--port", str(self.port)]
-        self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log, cwd=self.folder)
-        log.close()
+        self._process = self._run("serve", "--port", str(self.port), *options)
         async with aiohttp.ClientSession() as http:
             for _ in range(600):
                 assert self._process.poll() is None, (self.folder / "log").read_text()[-3000:]
@@ -66,6 +63,27 @@ class Process:
                 await asyncio.sleep(0.05)
         raise AssertionError("the server did not become ready: " + (self.folder / "log").read_text()[-3000:])
 
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """A process of its own works the queues; the caller ends it."""
+        return self._run("work")
+
+    def _run(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            command = [sys.executable, "-m", "fediverse", *words]
+            return subprocess.Popen(command, env=self._environment, stdout=log, stderr=log, cwd=self.folder)
+
+    def ask_to_stop(self) -> None:
+        """The server is told to stop, and may take its time."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """The exit status, once the server has ended."""
+        assert self._process is not None
+        status = await asyncio.to_thread(self._process.wait, 60)
+        self._process = None
+        return status
+
     def kill(self) -> None:
         """The server is gone at this instant, wherever it was."""
         if self._process is not None:
@@ -75,11 +93,8 @@ class Process:
 
     async def stop(self) -> int:
         """The server was asked to stop, and has; its exit status."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        status = await asyncio.to_thread(self._process.wait, 60)
-        self._process = None
-        return status
+        self.ask_to_stop()
+        return await self.ended()
 
     def log(self) -> str:
         """What the server wrote."""
