@@ -16,11 +16,12 @@ from fediverse.db import Database
 from fediverse.errors import Unavailable
 from fediverse.events import Hub
 from fediverse.outbox import deliveries, hosts, lanes
-from fediverse.outbox.deliveries import NewDelivery
+from fediverse.outbox.deliveries import Claimed, NewDelivery
 from fediverse.outbox.delivery import Worker, purge
 from fediverse.outbox.publish import Audience
+from fediverse.outbox.sending import Job
 from fediverse.remote import PostResult, Refused
-from fediverse.signatures import load_public, parse, verify
+from fediverse.signatures import SigningKey, load_private, load_public, parse, verify
 from fediverse.tables.actors import actors
 from fediverse.tables.instance import jobs
 from fediverse.tables.outbox import activities
@@ -514,3 +515,22 @@ async def test_waiting_is_told(database: Database) -> None:
     depth, age = await database.read(deliveries.waiting, now=clock.now() + MINUTE)
     assert depth == 2
     assert 0 < age <= MINUTE
+
+
+async def test_a_try_that_breaks_off_leaves_no_other_of_its_host_behind() -> None:
+    tried: list[int] = []
+
+    async def send(job: Job) -> bool:
+        tried.append(job.row.id)
+        if job.row.id == 1:
+            raise RuntimeError("a mistake of ours")
+        return True
+
+    held = lanes.Lanes(send, lambda _jobs: None, lambda: None)
+    key = SigningKey("https://here.example/users/a#main-key", load_private(KEYS.rsa[0]))
+    for number in (1, 2, 3):
+        row = Claimed(number, number, 1, "a.example", "https://a.example/inbox", attempts=1, refusals=0)
+        held.add(Job(row, row.inbox, b"{}", key, created_at=0, private=False), hosts.UNKNOWN)
+    await held.drain()
+    assert tried == [1, 2, 3]
+    assert held.held == {}

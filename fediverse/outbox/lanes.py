@@ -12,9 +12,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
+import structlog
+
 from fediverse.outbox.deliveries import PER_HOST
 from fediverse.outbox.hosts import FAILURES_TO_OPEN, HostState
 from fediverse.outbox.sending import Job
+
+log = structlog.get_logger(__name__)
 
 LANES = 128
 UNPROVEN_LANES = 64
@@ -133,6 +137,8 @@ class Lanes:
             while job is not None:
                 try:
                     self._learn(host, answered=await self._send(job))
+                except Exception:  # its lease ends, and it is tried again; what waits behind it goes on
+                    log.exception("delivery.try_failed", inbox=job.row.inbox)
                 finally:
                     self.held.pop(job.row.id, None)
                     self._changed()
