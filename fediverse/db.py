@@ -61,6 +61,11 @@ def after_commit(tx: Connection, message: object) -> None:
     tx.info.setdefault(_AFTER_COMMIT, []).append(message)
 
 
+def is_writing(tx: Connection) -> bool:
+    """Whether what ``tx`` reads may be its own and not committed yet, so that nobody else must be shown it."""
+    return _AFTER_COMMIT in tx.info
+
+
 def insert(tx: Connection, table: Table) -> postgresql.Insert:
     """An INSERT that can say ON CONFLICT on either database.
 
@@ -228,7 +233,7 @@ class Database:
             committing = False
             try:
                 connection = self._thread_connection()
-                connection.info.pop(_AFTER_COMMIT, None)
+                connection.info[_AFTER_COMMIT] = []
                 with connection.begin() as transaction:
                     result = work(connection)
                     committing = True
@@ -402,7 +407,7 @@ class _GroupWriter:
         return outcomes
 
     def _attempt(self, connection: Connection, job: _Job, *, savepoint: bool) -> _Outcome:
-        connection.info.pop(_AFTER_COMMIT, None)
+        connection.info[_AFTER_COMMIT] = []
         if savepoint:
             connection.exec_driver_sql("SAVEPOINT job")
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -45,12 +45,14 @@ class Workers:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until ``stop`` is set, and then finishes what is under way."""
+        async with asyncio.TaskGroup() as group:
+            for work in (self._inbox.run, self._delivery.run, self._run_jobs, self._keep_house):
+                group.create_task(_go_on(work, stop))
+
+    async def _run_jobs(self, stop: asyncio.Event) -> None:
         if self._database.is_sqlite:
             await self._database.write(queue.drop_leases, jobs_table)
-        async with asyncio.TaskGroup() as group:
-            for worker in (self._inbox, self._delivery, self._jobs):
-                group.create_task(worker.run(stop))
-            group.create_task(self._keep_house(stop))
+        await self._jobs.run(stop)
 
     async def tick(self) -> int:
         """One pass over every queue, for tests; returns how much was done."""
@@ -64,6 +66,16 @@ class Workers:
             except Exception:
                 log.exception("workers.housekeeping_failed")
             await queue.sleep_until_woken(stop, seconds=_HOUR_SECONDS, keep=True)
+
+
+async def _go_on(work: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event) -> None:
+    """The work goes on until ``stop`` is set, whatever it trips over: a database locked at start ends no worker."""
+    while not stop.is_set():
+        try:
+            await work(stop)
+        except Exception:
+            log.exception("workers.failed")
+            await queue.sleep_until_woken(stop, keep=True)
 
 
 WORKERS: web.AppKey[Workers] = web.AppKey("workers")

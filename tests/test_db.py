@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, exc, text
 
-from fediverse import db
+from fediverse import db, loading, statuses
 from fediverse.db import Database, open_database
+from fediverse.drafts import NoteDraft
 from fediverse.errors import Invalid, Unavailable
+from fediverse.tables.statuses import HEAD
+from fediverse.tables.statuses import statuses as posts
+from tests.support import world
 
 
 def put(tx: Connection, name: str) -> str:
@@ -149,3 +153,30 @@ async def test_a_new_sqlite_file_and_its_log_are_for_their_owner_only(tmp_path: 
     finally:
         os.umask(mask)
     assert modes["fediverse.db"] == modes["fediverse.db-wal"] == 0o600
+
+
+async def test_what_was_rolled_back_is_shown_to_nobody(database: Database) -> None:
+    def edit(words: str, *, fail: bool) -> Callable[[Connection], None]:
+        def unit(tx: Connection) -> None:
+            status = statuses.by_id(tx, made.id)
+            assert status is not None
+            draft = NoteDraft(text=words)
+            row = statuses.edit(tx, world.URLS, status, draft, author=alice, mentions=[], now=status.created_at + 5)
+            assert loading.status(tx, row, None).status.text == words
+            assert loading.whole(tx, [row])[0].text == words
+            if fail:
+                raise Invalid("no")
+
+        return unit
+
+    alice = await database.write(world.local, "alice")
+    made = await database.write(world.post, alice, "first")
+    with pytest.raises(Invalid):
+        await database.write(edit("never said", fail=True))
+    await database.write(edit("said", fail=False))
+
+    def read(tx: Connection) -> str:
+        [status] = loading.whole(tx, tx.execute(select(*HEAD).where(posts.c.id == made.id)).all())
+        return str(status.text)
+
+    assert await database.read(read) == "said"
