@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, exc, select, text
 
 from fediverse import db, loading, statuses
 from fediverse.db import Database, open_database
