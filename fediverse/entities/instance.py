@@ -13,7 +13,6 @@ from fediverse.entities.accounts import account
 from fediverse.site import Site
 from fediverse.text.counting import LIMIT, URL_LENGTH
 
-_SOURCE_URL: Final = "https://example.org/fediverse"
 _PICTURE_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
 
 
@@ -59,7 +58,8 @@ def instance_v2(facts: InstanceFacts, site: Site) -> dict[str, Any]:
         "domain": site.urls.domain,
         "title": facts.title,
         "version": site.api_version,
-        "source_url": _SOURCE_URL,
+        # Required of the entity; the program has no public home of its own to point to.
+        "source_url": f"{site.urls.base_url}/",
         "description": facts.description,
         "usage": {"users": {"active_month": facts.active_month}},
         "thumbnail": {"url": facts.thumbnail, "blurhash": None, "versions": {}, "description": ""},
