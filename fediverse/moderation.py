@@ -28,11 +28,14 @@ def _with_parents(host: str) -> list[str]:
     return [host, *names] if host != name else names
 
 
+_SEVERITIES = select(host_blocks.c.severity).where(host_blocks.c.host.in_(bindparam("names", expanding=True)))
+
+
 def host_severity(tx: Connection, host: str) -> Severity | None:
     """How the host, or a domain above it, is treated; None when nothing is held against it."""
     if not host:
         return None
-    found = set(tx.scalars(select(host_blocks.c.severity).where(host_blocks.c.host.in_(_with_parents(host)))))
+    found = set(tx.scalars(_SEVERITIES, {"names": _with_parents(host)}))
     if "block" in found:
         return "block"
     return "limit" if "limit" in found else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, select, update
+from sqlalchemy import BigInteger, Connection, Insert, Row, Table, bindparam, delete, func, select, update
 
 from fediverse import ids, notifications
 from fediverse.clock import Instant
-from fediverse.db import insert
+from fediverse.db import Dialect, Prepared, insert
 from fediverse.drafts import Visibility
 from fediverse.errors import Forbidden, Invalid
 from fediverse.outbox import activities
@@ -22,6 +23,25 @@ from fediverse.urls import Urls
 from fediverse.visibility import visible, visible_where
 
 PINS_AT_MOST = 5
+
+_by = bindparam("by", type_=BigInteger)
+
+
+def _build_add(table: Table, sql: Dialect) -> Insert:
+    return sql(table).on_conflict_do_nothing().returning(table.c.id)
+
+
+_ADD = {table: Prepared(partial(_build_add, table)) for table in (favourites, bookmarks, pins)}
+_TAKE_BACK = (
+    delete(favourites)
+    .where(favourites.c.actor_id == _by, favourites.c.status_id == bindparam("status", type_=BigInteger))
+    .returning(favourites.c.id)
+)
+_COUNT = (
+    update(statuses)
+    .where(statuses.c.id == bindparam("status", type_=BigInteger))
+    .values(favourites_count=statuses.c.favourites_count + _by, version=statuses.c.version + 1)
+)
 
 
 def favourite(
@@ -55,11 +75,7 @@ def unfavourite(
     tx: Connection, urls: Urls, actor: Row[Any], status: Row[Any], *, author: Row[Any], now: Instant
 ) -> bool:
     """The actor does not like the status any more; False when it did not."""
-    row = tx.execute(
-        delete(favourites)
-        .where(favourites.c.actor_id == actor.id, favourites.c.status_id == status.id)
-        .returning(favourites.c.id)
-    ).first()
+    row = tx.execute(_TAKE_BACK, {"by": actor.id, "status": status.id}).first()
     if row is None:
         return False
     _count(tx, status.id, by=-1)
@@ -192,16 +208,11 @@ def _add(
     values = {"id": ids.new_id(), "actor_id": actor.id, "status_id": status.id, "created_at": now}
     if uri is not None:
         values["uri"] = uri
-    statement = insert(tx, table).values(**values).on_conflict_do_nothing().returning(table.c.id)
-    return tx.execute(statement).scalar()
+    return tx.execute(_ADD[table](tx), values).scalar()
 
 
 def _count(tx: Connection, status_id: int, *, by: int) -> None:
-    tx.execute(
-        update(statuses)
-        .where(statuses.c.id == status_id)
-        .values(favourites_count=statuses.c.favourites_count + by, version=statuses.c.version + 1)
-    )
+    tx.execute(_COUNT, {"status": status_id, "by": by})
 
 
 def _like(urls: Urls, actor: Row[Any], status: Row[Any], author: Row[Any], favourite_id: int) -> dict[str, Any]:

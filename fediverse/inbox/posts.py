@@ -151,7 +151,7 @@ def _subject(tx: Connection, activity: Activity) -> Row[Any] | None:
     uri = id_of(draft.object.get("object")) if wraps and draft.object is not None else draft.object_uri
     if uri is None:
         return None
-    found = threads.known(tx, activity.urls, [uri]).get(uri)
+    found = threads.find(tx, activity.urls, uri)
     if found is None and activity.supplies.thread:
         found = threads.store(tx, activity.urls, activity.supplies.thread, now=activity.now)
     return found
@@ -183,7 +183,7 @@ def undo_announce(tx: Connection, activity: Activity) -> Outcome:
     if boost is not None and boost.boost_of_id is not None:
         return undo_boost(tx, activity, boost)
     subject = id_of(document.get("object"))
-    status = threads.known(tx, activity.urls, [subject]).get(subject) if subject else None
+    status = threads.find(tx, activity.urls, subject) if subject else None
     author = directory.by_id(tx, status.author_id) if status is not None else None
     if status is None or author is None:
         return "ignored"

@@ -65,7 +65,7 @@ def _own_featured(tx: Connection, activity: Activity) -> Row[Any] | None:
     uri, signer = activity.draft.object_uri, activity.signer
     if uri is None or signer.featured_uri is None or activity.draft.target_uri != signer.featured_uri:
         return None
-    status = threads.known(tx, activity.urls, [uri]).get(uri)
+    status = threads.find(tx, activity.urls, uri)
     if status is None and activity.supplies.thread:
         status = threads.store(tx, activity.urls, activity.supplies.thread, now=activity.now)
     return status if status is not None and status.author_id == signer.id else None

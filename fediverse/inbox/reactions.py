@@ -61,7 +61,7 @@ def _unlike(tx: Connection, activity: Activity, status: Row[Any], author: Row[An
 
 def _post(tx: Connection, activity: Activity, uri: str | None) -> tuple[Row[Any], Row[Any]] | None:
     """A known post and its author; boosts are not liked, what they carry is."""
-    status = threads.known(tx, activity.urls, [uri]).get(uri) if uri is not None else None
+    status = threads.find(tx, activity.urls, uri) if uri is not None else None
     if status is None or status.boost_of_id is not None:
         return None
     author = directory.by_id(tx, status.author_id)

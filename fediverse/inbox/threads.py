@@ -115,6 +115,12 @@ def is_fetchable(tx: Connection, urls: Urls, uri: str) -> bool:
     return not urls.is_local(canonical(uri)) and moderation.host_severity(tx, authority) != "block"
 
 
+def find(tx: Connection, urls: Urls, uri: str) -> Row[Any] | None:
+    """The post with this id that is stored here and not deleted."""
+    row = statuses.by_uri(tx, urls, canonical(uri))
+    return row if row is not None and row.deleted_at is None else None
+
+
 def known(tx: Connection, urls: Urls, uris: Iterable[str]) -> dict[str, Row[Any]]:
     """The posts of these ids that are stored here and not deleted, by the id as it was asked for."""
     asked = {uri: canonical(uri) for uri in uris}

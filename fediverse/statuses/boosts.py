@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select, update
 
 from fediverse import ids, notifications, timelines
 from fediverse.clock import Instant
-from fediverse.db import insert
+from fediverse.db import Prepared
 from fediverse.drafts import Visibility
 from fediverse.errors import Forbidden, Invalid
 from fediverse.statuses import publishing
@@ -16,6 +16,22 @@ from fediverse.tables.actors import actors
 from fediverse.tables.statuses import statuses
 from fediverse.urls import Urls
 from fediverse.visibility import visible
+
+_by, _status, _booster = (bindparam(name, type_=BigInteger) for name in ("by", "status", "booster"))
+_INSERT = Prepared(lambda insert: insert(statuses).on_conflict_do_nothing().returning(*statuses.c))
+_same = (statuses.c.boost_of_id == _status) & (statuses.c.author_id == _booster)
+_EXISTING = select(statuses).where(_same)
+_TAKE_BACK = delete(statuses).where(_same).returning(*statuses.c)
+_COUNT_BOOST = (
+    update(statuses)
+    .where(statuses.c.id == _status)
+    .values(boosts_count=statuses.c.boosts_count + _by, version=statuses.c.version + 1)
+)
+_COUNT_POST = (
+    update(actors)
+    .where(actors.c.id == _booster)
+    .values(statuses_count=actors.c.statuses_count + _by, version=actors.c.version + 1)
+)
 
 
 def boost(
@@ -40,29 +56,24 @@ def boost(
         raise Invalid("Only public posts can be boosted.")
     if not visible(tx, status, actor.id):
         raise Invalid("This post cannot be boosted.")
-    row = tx.execute(
-        insert(tx, statuses)
-        .values(
-            id=ids.new_id(),
-            uri=uri,
-            author_id=actor.id,
-            local=uri is None,
-            kind="Announce",
-            visibility=int(max(visibility, Visibility(status.visibility)) if uri is None else visibility),
-            boost_of_id=status.id,
-            conversation_id=status.conversation_id,
-            mentions=[],
-            tags=[],
-            emojis=[],
-            attachments=[],
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(*statuses.c)
-    ).first()
+    values = {
+        "id": ids.new_id(),
+        "uri": uri,
+        "author_id": actor.id,
+        "local": uri is None,
+        "kind": "Announce",
+        "visibility": int(max(visibility, Visibility(status.visibility)) if uri is None else visibility),
+        "boost_of_id": status.id,
+        "conversation_id": status.conversation_id,
+        "mentions": [],
+        "tags": [],
+        "emojis": [],
+        "attachments": [],
+        "created_at": now,
+    }
+    row = tx.execute(_INSERT(tx), values).first()
     if row is None:
-        same = (statuses.c.boost_of_id == status.id) & (statuses.c.author_id == actor.id)
-        existing = tx.execute(select(statuses).where(same)).first()
+        existing = tx.execute(_EXISTING, {"status": status.id, "booster": actor.id}).first()
         if existing is None:
             raise Invalid("This id already belongs to something else.")
         return existing
@@ -77,11 +88,7 @@ def boost(
 
 def unboost(tx: Connection, urls: Urls, actor: Row[Any], status: Row[Any], *, author: Row[Any], now: Instant) -> bool:
     """The actor's boost of ``status`` is gone; False when there was none."""
-    row = tx.execute(
-        delete(statuses)
-        .where(statuses.c.boost_of_id == status.id, statuses.c.author_id == actor.id)
-        .returning(*statuses.c)
-    ).first()
+    row = tx.execute(_TAKE_BACK, {"status": status.id, "booster": actor.id}).first()
     if row is None:
         return False
     _count(tx, actor.id, status.id, by=-1)
@@ -92,13 +99,5 @@ def unboost(tx: Connection, urls: Urls, actor: Row[Any], status: Row[Any], *, au
 
 
 def _count(tx: Connection, actor_id: int, status_id: int, *, by: int) -> None:
-    tx.execute(
-        update(statuses)
-        .where(statuses.c.id == status_id)
-        .values(boosts_count=statuses.c.boosts_count + by, version=statuses.c.version + 1)
-    )
-    tx.execute(
-        update(actors)
-        .where(actors.c.id == actor_id)
-        .values(statuses_count=actors.c.statuses_count + by, version=actors.c.version + 1)
-    )
+    tx.execute(_COUNT_BOOST, {"status": status_id, "by": by})
+    tx.execute(_COUNT_POST, {"booster": actor_id, "by": by})

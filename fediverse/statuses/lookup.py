@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, bindparam, exists, select
 
+from fediverse.db import Prepared, id_list
 from fediverse.drafts import Visibility
 from fediverse.errors import NotFound
 from fediverse.tables.actors import actors
@@ -16,6 +17,20 @@ from fediverse.urls import Urls
 from fediverse.visibility import shown_where
 
 _NOT_FOUND = "This post does not exist, or you may not see it."
+
+_id = bindparam("id", type_=BigInteger)
+_BY_ID = select(statuses).where(statuses.c.id == _id)
+_BY_IDS = Prepared(
+    lambda sql: select(statuses).where(sql.within(statuses.c.id, "ids"), statuses.c.deleted_at.is_(None))
+)
+_BY_URI = select(statuses).where(statuses.c.uri == bindparam("uri"))
+_OURS = (
+    select(statuses, actors.c.username)
+    .join(actors, actors.c.id == statuses.c.author_id)
+    .where(statuses.c.id == _id, statuses.c.local)
+)
+_SEEN = select(statuses).where(statuses.c.id == _id, shown_where(bindparam("me", type_=BigInteger)))
+_SEEN_BY_ANYBODY = select(statuses).where(statuses.c.id == _id, shown_where(None))
 
 
 def uri_of(urls: Urls, status: Row[Any], author: Row[Any]) -> str:
@@ -29,27 +44,22 @@ def uri_of(urls: Urls, status: Row[Any], author: Row[Any]) -> str:
 
 def by_id(tx: Connection, status_id: int) -> Row[Any] | None:
     """The status, deleted or not."""
-    return tx.execute(select(statuses).where(statuses.c.id == status_id)).first()
+    return tx.execute(_BY_ID, {"id": status_id}).first()
 
 
 def by_ids(tx: Connection, status_ids: Iterable[int]) -> dict[int, Row[Any]]:
     """The statuses that exist and are not deleted, by id."""
-    rows = tx.execute(select(statuses).where(statuses.c.id.in_(list(status_ids)), statuses.c.deleted_at.is_(None)))
-    return {row.id: row for row in rows}
+    return {row.id: row for row in tx.execute(_BY_IDS(tx), {"ids": id_list(tx, status_ids)})}
 
 
 def by_uri(tx: Connection, urls: Urls, uri: str) -> Row[Any] | None:
     """The status with this ActivityPub id (or, for ours, page address), deleted or not."""
     local = urls.parse(uri)
     if local is None:
-        return tx.execute(select(statuses).where(statuses.c.uri == uri)).first()
+        return tx.execute(_BY_URI, {"uri": uri}).first()
     if local.kind not in {"status", "activity"}:
         return None
-    found = tx.execute(
-        select(statuses, actors.c.username)
-        .join(actors, actors.c.id == statuses.c.author_id)
-        .where(statuses.c.id == local.id, statuses.c.local)
-    ).first()
+    found = tx.execute(_OURS, {"id": local.id}).first()
     return found if found is not None and found.username == local.username else None
 
 
@@ -60,11 +70,6 @@ def get_visible(tx: Connection, status_id: int, viewer_id: int | None) -> Row[An
     if row is None:
         raise NotFound(_NOT_FOUND)
     return row
-
-
-_id = bindparam("id", type_=BigInteger)
-_SEEN = select(statuses).where(statuses.c.id == _id, shown_where(bindparam("me", type_=BigInteger)))
-_SEEN_BY_ANYBODY = select(statuses).where(statuses.c.id == _id, shown_where(None))
 
 
 def get_own(tx: Connection, status_id: int, author_id: int) -> Row[Any]:

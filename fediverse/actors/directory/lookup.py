@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, select
+from sqlalchemy import BigInteger, Connection, Row, bindparam, case, select
 
+from fediverse.db import Prepared, id_list
 from fediverse.documents import normalise_uri
 from fediverse.errors import BadRequest
 from fediverse.tables.actors import INSTANCE_ACTOR_ID, actors
@@ -14,7 +15,8 @@ from fediverse.text import fold_host
 from fediverse.urls import Urls
 
 # Made once: building a statement costs several times what executing it does.
-_BY_IDS = select(actors).where(actors.c.id.in_(bindparam("ids", expanding=True)))
+_BY_ID = select(actors).where(actors.c.id == bindparam("id", type_=BigInteger))
+_BY_IDS = Prepared(lambda sql: select(actors).where(sql.within(actors.c.id, "ids")))
 _BY_URIS = select(actors).where(actors.c.uri.in_(bindparam("uris", expanding=True)))
 _BY_HANDLE = (
     select(actors)
@@ -39,7 +41,7 @@ def canonical(uri: str) -> str:
 
 def by_id(tx: Connection, actor_id: int) -> Row[Any] | None:
     """The actor with this id, deleted ones included."""
-    return tx.execute(_BY_IDS, {"ids": [actor_id]}).one_or_none()
+    return tx.execute(_BY_ID, {"id": actor_id}).one_or_none()
 
 
 def by_ids(tx: Connection, actor_ids: Iterable[int]) -> dict[int, Row[Any]]:
@@ -47,7 +49,7 @@ def by_ids(tx: Connection, actor_ids: Iterable[int]) -> dict[int, Row[Any]]:
     wanted = set(actor_ids)
     if not wanted:
         return {}
-    return {row.id: row for row in tx.execute(_BY_IDS, {"ids": list(wanted)})}
+    return {row.id: row for row in tx.execute(_BY_IDS(tx), {"ids": id_list(tx, wanted)})}
 
 
 def by_uri(tx: Connection, urls: Urls, uri: str) -> Row[Any] | None:
@@ -99,7 +101,7 @@ def local(tx: Connection, username: str) -> Row[Any] | None:
 
 def instance_actor(tx: Connection) -> Row[Any]:
     """The actor that signs the server's own requests."""
-    return tx.execute(select(actors).where(actors.c.id == INSTANCE_ACTOR_ID)).one()
+    return tx.execute(_BY_ID, {"id": INSTANCE_ACTOR_ID}).one()
 
 
 def uri_of(urls: Urls, actor: Row[Any]) -> str:
