@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -13,11 +16,14 @@ from fediverse.clock import DAY
 from fediverse.db import Database
 from fediverse.events import Woken
 from fediverse.outbox import fanout, publish
+from fediverse.outbox.dispatch import Dispatcher
 from fediverse.outbox.publish import Audience
-from fediverse.tables.actors import blocks
+from fediverse.outbox.recipients import Open, Recipient, recipients
+from fediverse.tables.actors import blocks, follows
 from fediverse.tables.outbox import activities, deliveries, fanouts, hosts
 from fediverse.tables.statuses import favourites, statuses
 from tests.support.outbox import (
+    SECRET,
     URLS,
     Peers,
     add_author,
@@ -33,8 +39,10 @@ from tests.support.outbox import (
 async def spread(database: Database) -> list[Any]:
     """Every fan-out is done; the deliveries."""
     fan = fanout.Fanout(database, URLS)
-    while await fan.advance():
-        pass
+    while (begun := await database.write(fanout.begin, URLS, now=clock.now())).claimed:
+        fan.take(begun.unfinished)
+        while await fan.step():
+            pass
     assert not await fanouts_left(database)
     return list(await rows(database))
 
@@ -124,7 +132,11 @@ async def test_large_audiences_are_written_in_chunks_that_survive_a_crash(databa
         send_note(tx, author, audience=Audience(followers=True))
 
     await database.write(change)
-    await database.write(fanout.begin, URLS, now=clock.now())  # and whoever did that is dead now
+    begun = await database.write(fanout.begin, URLS, now=clock.now())
+    assert not await rows(database)  # the followers are looked for beside the writer
+    fan = fanout.Fanout(database, URLS)
+    fan.take(begun.unfinished)
+    assert await fan.step()  # and whoever did that is dead now
     assert len(await rows(database)) == 500
     assert (await fanouts_left(database))[0].cursor > 0
     # What was written is delivered meanwhile: it must not be written again.
@@ -134,6 +146,110 @@ async def test_large_audiences_are_written_in_chunks_that_survive_a_crash(databa
     rest = {row.inbox for row in await spread(database)}
     assert not delivered & rest
     assert len(delivered | rest) == 1201
+
+
+async def test_of_a_large_audience_the_mentioned_are_written_at_once(database: Database) -> None:
+    def change(tx: Connection) -> None:
+        author = add_author(tx)
+        bob = add_remote(tx, "bob", "single.example")
+        followers(tx, author, "single.example", 600, shared=False)
+        follow(tx, bob, author)
+        send_note(tx, author, audience=Audience(followers=True, actors=(bob,)))
+
+    await database.write(change)
+    await database.write(fanout.begin, URLS, now=clock.now())
+    assert [row.inbox for row in await rows(database)] == ["https://single.example/users/bob/inbox"]
+    await database.write(lambda tx: tx.execute(deliveries.delete()))
+    await database.write(lambda tx: tx.execute(fanouts.update().values(leased_until=None)))
+    rest = [row.inbox for row in await spread(database)]
+    assert len(rest) == 600
+    assert "https://single.example/users/bob/inbox" not in rest
+
+
+async def test_who_lost_a_fan_out_to_another_writes_nothing_more(database: Database) -> None:
+    def change(tx: Connection) -> None:
+        author = add_author(tx)
+        followers(tx, author, "single.example", 1200, shared=False)
+        send_note(tx, author, audience=Audience(followers=True))
+
+    await database.write(change)
+    slow, quick = fanout.Fanout(database, URLS), fanout.Fanout(database, URLS)
+    slow.take((await database.write(fanout.begin, URLS, now=clock.now())).unfinished)
+    await slow.step()
+    await database.write(lambda tx: tx.execute(fanouts.update().values(leased_until=None)))
+    quick.take((await database.write(fanout.begin, URLS, now=clock.now())).unfinished)
+    assert len(await rows(database)) == 500
+    await slow.step()
+    assert not await slow.step()
+    assert len(await rows(database)) == 500
+    while await quick.step():
+        pass
+    assert len({row.inbox for row in await rows(database)}) == 1200
+    assert not await fanouts_left(database)
+
+
+async def test_followers_who_come_and_go_between_two_chunks(database: Database) -> None:
+    def change(tx: Connection) -> tuple[int, list[int]]:
+        author = add_author(tx)
+        made = followers(tx, author, "single.example", 1200, shared=False)
+        send_note(tx, author, audience=Audience(followers=True))
+        return author, made
+
+    def come_and_go(tx: Connection) -> None:
+        tx.execute(follows.delete().where(follows.c.follower_id.in_([made[0], made[499], made[1100]])))
+        follow(tx, add_remote(tx, "late", "late.example"), author)
+        tx.execute(fanouts.update().values(leased_until=None))
+
+    author, made = await database.write(change)
+    fan = fanout.Fanout(database, URLS)
+    fan.take((await database.write(fanout.begin, URLS, now=clock.now())).unfinished)
+    await fan.step()
+    await database.write(come_and_go)
+    inboxes = [row.inbox for row in await spread(database)]
+    assert len(inboxes) == len(set(inboxes)) == 1200  # one of those who left had not been reached, one came
+    assert "https://late.example/users/late/inbox" in inboxes
+    assert "https://single.example/users/f1100/inbox" not in inboxes
+
+
+async def test_posts_to_the_same_crowd_find_it_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(tx: Connection) -> None:
+        author = add_author(tx)
+        bob = add_remote(tx, "bob", "single.example")
+        followers(tx, author, "single.example", 600, shared=False)
+        send_note(tx, author, name="1", audience=Audience(followers=True))
+        send_note(tx, author, name="2", audience=Audience(followers=True, actors=(bob,)))
+        send_note(tx, author, name="3", audience=Audience(followers=True), private=True, to=())
+
+    read: list[int] = []
+    find = recipients
+
+    def counting(tx: Connection, fans: Sequence[Open], *, limit: int) -> list[list[Recipient]]:
+        read.append(len(fans))
+        return find(tx, fans, limit=limit)
+
+    monkeypatch.setattr(fanout, "recipients", counting)
+    await database.write(change)
+    found = await spread(database)
+    assert read == [3]
+    assert sorted(Counter(row.activity_id for row in found).values()) == [600, 600, 601]
+
+
+async def test_a_post_to_few_is_fanned_out_and_claimed_in_one_transaction(database: Database) -> None:
+    def change(tx: Connection) -> None:
+        author = add_author(tx)
+        followers(tx, author, "a.example", 1, shared=True)
+        send_note(tx, author, audience=Audience(followers=True))
+
+    await database.write(change)
+    peers = Peers()
+    dispatcher = Dispatcher(database, peers, asyncio.Event(), urls=URLS, secret=SECRET)
+    before = database.commits
+    begun, claimed = await dispatcher.fan_out()
+    assert (begun.claimed, begun.written, begun.unfinished, claimed) == (1, 1, [], 1)
+    assert database.commits == before + 1
+    await dispatcher.drain()
+    assert peers.inboxes == ["https://a.example/inbox"]
+    assert not await rows(database)
 
 
 async def test_a_direct_note_goes_to_the_addressee_alone(database: Database) -> None:

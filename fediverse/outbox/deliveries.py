@@ -16,7 +16,6 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
-    BindParameter,
     Connection,
     FromClause,
     Integer,
@@ -35,7 +34,7 @@ from sqlalchemy import (
 
 from fediverse import ids, moderation, queue
 from fediverse.clock import DAY, Instant
-from fediverse.db import Prepared
+from fediverse.db import Prepared, id_list
 from fediverse.outbox.hosts import HostState
 from fediverse.outbox.retry import PRIVATE_LIFETIME
 from fediverse.tables.outbox import activities, deliveries, hosts
@@ -47,12 +46,13 @@ DEAD_KEPT: Instant = 30 * DAY
 UNREACHABLE = "unreachable: "
 _HOUSEKEEPING = 1000
 
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _ADD = Prepared(lambda insert: insert(deliveries).on_conflict_do_nothing(index_elements=["activity_id", "inbox"]))
-_LEASE = (
-    update(deliveries)
-    .where(deliveries.c.id.in_(_IDS))
-    .values(leased_until=bindparam("until"), attempts=deliveries.c.attempts + 1)
+_LEASE = Prepared(
+    lambda sql: (
+        update(deliveries)
+        .where(sql.within(deliveries.c.id, "ids"))
+        .values(leased_until=bindparam("until"), attempts=deliveries.c.attempts + 1)
+    )
 )
 _POSTPONE = (
     update(deliveries)
@@ -64,7 +64,8 @@ _BURY = (
     .where(deliveries.c.id == bindparam("row_id"))
     .values(dead=True, leased_until=None, last_error=bindparam("error"))
 )
-_DOCUMENTS = select(activities).where(activities.c.id.in_(_IDS))
+_SENT: tuple[Any, ...] = (activities.c.id, activities.c.document, activities.c.created_at, activities.c.expires_at)
+_DOCUMENTS = Prepared(lambda sql: select(*_SENT).where(sql.within(activities.c.id, "ids")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def claim(
         drop_host(tx, host)
     rows = [row for row in found.rows if row.host not in refused] if refused else found.rows
     if rows:
-        tx.execute(_LEASE, {"ids": [row.id for row in rows], "until": now + queue.LEASE})
+        tx.execute(_LEASE(tx), {"ids": id_list(tx, [row.id for row in rows]), "until": now + queue.LEASE})
     return replace(found, rows=rows)
 
 
@@ -205,7 +206,7 @@ def documents(tx: Connection, activity_ids: Iterable[int]) -> dict[int, Row[Any]
     wanted = list(activity_ids)
     if not wanted:
         return {}
-    return {row.id: row for row in tx.execute(_DOCUMENTS, {"ids": wanted})}
+    return {row.id: row for row in tx.execute(_DOCUMENTS(tx), {"ids": id_list(tx, wanted)})}
 
 
 def postpone(tx: Connection, rows: Sequence[Postponed]) -> None:

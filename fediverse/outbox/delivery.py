@@ -1,6 +1,6 @@
 """The worker of the way out: fan-outs become deliveries, deliveries become requests.
 
-Two loops, woken by commits and by a slow poll. It can be killed at any instruction: a row is deleted only after its
+Three loops, woken by commits and by a slow poll. It can be killed at any instruction: a row is deleted only after its
 inbox has answered, and what was held is claimed again when its lease has ended.
 """
 
@@ -20,7 +20,7 @@ from fediverse.errors import Unavailable
 from fediverse.events import Hub
 from fediverse.outbox import deliveries, hosts, publish
 from fediverse.outbox.dispatch import Dispatcher
-from fediverse.outbox.fanout import Fanout
+from fediverse.outbox.fanout import CLAIM, Fanout
 from fediverse.outbox.sending import Poster
 from fediverse.tables.outbox import deliveries as deliveries_table
 from fediverse.tables.outbox import fanouts
@@ -62,7 +62,8 @@ class Worker:
         if self._database.is_sqlite:
             await self._database.write(_drop_leases)
         loops = [
-            asyncio.create_task(_repeat(stop, self._fanout.step, self._fanout_waker)),
+            asyncio.create_task(_repeat(stop, self._fan_out, self._fanout_waker)),
+            asyncio.create_task(_repeat(stop, self._fanout.step, self._fanout.waker)),
             asyncio.create_task(_repeat(stop, self._dispatcher.step, self._waker)),
             asyncio.create_task(self._keep_house(stop)),
         ]
@@ -70,8 +71,8 @@ class Worker:
             await stop.wait()
         finally:
             self._dispatcher.close()
-            self._fanout_waker.set()
-            self._waker.set()
+            for waker in (self._fanout_waker, self._fanout.waker, self._waker):
+                waker.set()
             await asyncio.gather(*loops)
             try:
                 await self._dispatcher.drain()
@@ -82,14 +83,22 @@ class Worker:
         """Everything that is due now was fanned out and tried; how many fan-outs and deliveries that were."""
         done = 0
         while True:
-            fanned = 0
-            while count := await self._fanout.advance():
-                fanned += count
-            claimed = await self._dispatcher.turn()
-            done += fanned + claimed
-            if not fanned and not claimed and self._dispatcher.is_idle:
+            before = done
+            begun, claimed = await self._dispatcher.fan_out()
+            self._fanout.take(begun.unfinished)
+            done += begun.claimed + claimed
+            while await self._fanout.step():
+                done += 1
+            done += await self._dispatcher.turn()
+            if done == before and self._dispatcher.is_idle:
                 return done
             await self._dispatcher.wait_for_change()
+
+    async def _fan_out(self) -> bool:
+        """Due fan-outs were begun; whether there may be more."""
+        begun, _ = await self._dispatcher.fan_out()
+        self._fanout.take(begun.unfinished)
+        return begun.claimed >= CLAIM
 
     async def _keep_house(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

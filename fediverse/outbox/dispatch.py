@@ -16,8 +16,9 @@ from fediverse.actors.signing import load_key
 from fediverse.clock import Instant
 from fediverse.db import Database
 from fediverse.errors import FediverseError
-from fediverse.outbox import deliveries, ledger, sending
+from fediverse.outbox import deliveries, fanout, ledger, sending
 from fediverse.outbox.deliveries import Claimed
+from fediverse.outbox.fanout import Begun
 from fediverse.outbox.hosts import HostState
 from fediverse.outbox.lanes import HELD, Allowed, Lanes
 from fediverse.outbox.ledger import Ledger
@@ -58,11 +59,15 @@ class Turn:
     cursor: str = ""
     more: bool = False
     cut: bool = False
+    begun: Begun = field(default_factory=Begun)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a turn is to do. ``known_keys`` and ``known_documents`` need not be loaded again."""
+    """What a turn is to do. ``known_keys`` and ``known_documents`` need not be loaded again.
+
+    ``fan_out``: begin the fan-outs that are due, and claim what they write.
+    """
 
     settle: Ledger
     renew: list[int]
@@ -72,14 +77,16 @@ class Request:
     allowed: Callable[[], Allowed]
     known_keys: Collection[int]
     known_documents: Collection[int]
+    fan_out: bool
 
 
 def take_turn(tx: Connection, request: Request, *, urls: Urls, secret: bytes, now: Instant) -> Turn:
     """The ledger is settled, leases are renewed, and due rows are claimed with all that sending them takes."""
     ledger.settle(tx, request.settle, now=now)
     queue.renew(tx, table, request.renew, now=now)
+    begun = fanout.begin(tx, urls, now=now) if request.fan_out else Begun()
     if not request.room:
-        return Turn(cursor=request.cursor)
+        return Turn(cursor=request.cursor, cut=True, begun=begun)
     found = deliveries.claim(
         tx, now=now, cursor=request.cursor, room=request.room, busy=request.busy, allowed=request.allowed()
     )
@@ -99,6 +106,7 @@ def take_turn(tx: Connection, request: Request, *, urls: Urls, secret: bytes, no
         cursor=found.cursor,
         more=found.more,
         cut=found.cut or bool(request.busy),
+        begun=begun,
     )
 
 
@@ -132,6 +140,8 @@ class Dispatcher:
         self._keys: dict[int, SigningKey] = {}
         self._documents: dict[int, Document] = {}
         self._stopping = False
+        # Two turns at once would each fill the room there is.
+        self._taking_turn = asyncio.Lock()
 
     @property
     def is_idle(self) -> bool:
@@ -140,15 +150,33 @@ class Dispatcher:
 
     async def turn(self) -> int:
         """What was finished is settled and what is due was claimed and begun; how many rows were claimed."""
-        began_at = self._cursor
-        got = await self._take_turn()
-        while not got.rows and not self._stopping and (got.more or began_at):
-            # On to hosts farther down the alphabet, and once from its beginning.
-            began_at = began_at if got.more else ""
+        async with self._taking_turn:
+            began_at = self._cursor
             got = await self._take_turn()
-        await self._begin(got)
-        self._keep(got)
-        return len(got.rows)
+            while not got.rows and not self._stopping and (got.more or began_at):
+                # On to hosts farther down the alphabet, and once from its beginning.
+                began_at = began_at if got.more else ""
+                got = await self._take_turn()
+            await self._use(got)
+            return len(got.rows)
+
+    async def fan_out(self) -> tuple[Begun, int]:
+        """Fan-outs that are due were begun; what came of that, and how many deliveries were claimed with it.
+
+        As a turn of its own, one transaction for both, unless a turn is under way: new posts do not wait for that.
+        """
+        if self._taking_turn.locked():
+            begun = await self._database.write(fanout.begin, self._urls, now=clock.now())
+            if begun.written:
+                self._waker.set()
+            return begun, 0
+        async with self._taking_turn:
+            began_at = self._cursor
+            got = await self._take_turn(fan_out=True)
+            await self._use(got)
+        if got.begun.written and (began_at or got.more or got.cut):
+            self._waker.set()  # they may be due at hosts that this turn did not come to
+        return got.begun, len(got.rows)
 
     async def step(self) -> bool:
         """As :meth:`turn`; whether there may be more to claim at once."""
@@ -171,7 +199,7 @@ class Dispatcher:
         while self._ledger.size:
             await self._take_turn()
 
-    async def _take_turn(self) -> Turn:
+    async def _take_turn(self, *, fan_out: bool = False) -> Turn:
         settling, self._ledger = self._ledger, Ledger()
         request = Request(
             settle=settling,
@@ -182,6 +210,7 @@ class Dispatcher:
             allowed=self._lanes.allowance(),
             known_keys=frozenset(self._keys),
             known_documents=frozenset(self._documents),
+            fan_out=fan_out,
         )
         try:
             got = await self._database.write(take_turn, request, urls=self._urls, secret=self._secret, now=clock.now())
@@ -194,6 +223,10 @@ class Dispatcher:
         if self._on_outcomes is not None and settling.size:
             self._on_outcomes(settling.outcomes())
         return got
+
+    async def _use(self, got: Turn) -> None:
+        await self._begin(got)
+        self._keep(got)
 
     def _keep(self, got: Turn) -> None:
         """Keys and documents stay at hand. Both are immutable, so only their number matters."""
@@ -254,7 +287,8 @@ class Dispatcher:
 
     def _ring(self) -> None:
         self._timer = None
-        self._waker.set()
+        if self._ledger.size or self._cut or self._cursor:  # else a turn has seen to it meanwhile
+            self._waker.set()
 
     def _due_for_renewal(self) -> list[int]:
         """Rows held for long: a lease lasts 30 s, and a slow host may take longer for what is held of it."""

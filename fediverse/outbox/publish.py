@@ -46,9 +46,10 @@ _ADD_ACTIVITY = insert(activities)
 _ADD_FANOUT = insert(fanouts)
 _MOVE = (
     update(fanouts)
-    .where(fanouts.c.id == bindparam("fanout"))
+    .where(fanouts.c.id == bindparam("fanout"), fanouts.c.attempts == bindparam("claim"))
     .values(cursor=bindparam("to"), leased_until=bindparam("until"))
 )
+_FINISH = delete(fanouts).where(fanouts.c.id == bindparam("fanout"), fanouts.c.attempts == bindparam("claim"))
 _WAITING = select(fanouts.c.id).where(fanouts.c.object_key == bindparam("key")).limit(1)
 
 
@@ -166,14 +167,15 @@ def claim_fanout(tx: Connection, *, now: Instant, limit: int = 1) -> Sequence[Ro
     return sorted(claimed, key=lambda row: (row.due_at, row.id))
 
 
-def move_cursor(tx: Connection, fanout_id: int, *, cursor: int, now: Instant) -> None:
-    """The fan-out has come as far as ``cursor`` and stays leased to the caller."""
-    tx.execute(update(fanouts).where(fanouts.c.id == fanout_id).values(cursor=cursor, leased_until=now + queue.LEASE))
+def move_cursor(tx: Connection, fanout_id: int, *, attempts: int, cursor: int, now: Instant) -> bool:
+    """The fan-out has come to ``cursor`` and stays leased; False when it was claimed again after ``attempts``."""
+    values = {"fanout": fanout_id, "claim": attempts, "to": cursor, "until": now + queue.LEASE}
+    return tx.execute(_MOVE, values).rowcount > 0
 
 
-def finish_fanout(tx: Connection, fanout_id: int) -> None:
-    """Every delivery of the activity is written."""
-    queue.settle(tx, fanouts, [fanout_id])
+def finish_fanout(tx: Connection, fanout_id: int, *, attempts: int) -> bool:
+    """Every delivery of the activity is written; False when the fan-out was claimed again after ``attempts``."""
+    return tx.execute(_FINISH, {"fanout": fanout_id, "claim": attempts}).rowcount > 0
 
 
 def has_fanout_about(tx: Connection, object_key: str) -> bool:
