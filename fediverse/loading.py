@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -73,10 +73,13 @@ def in_order(tx: Connection, actor_ids: Sequence[int]) -> list[Row[Any]]:
     return [found[actor_id] for actor_id in actor_ids if actor_id in found]
 
 
-def statuses(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) -> list[StatusView]:
+def statuses(
+    tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None, *, known: Mapping[int, Row[Any]] | None = None
+) -> list[StatusView]:
     """The rows with authors, boosted posts and the viewer's marks, in the same order.
 
     ``rows`` may be whole or just their heads (``tables.statuses.HEAD``). A boost of something that is gone is left out.
+    ``known`` are actors that were loaded already.
     """
     if not rows:
         return []
@@ -87,7 +90,9 @@ def statuses(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) ->
     if boosted_ids:
         heads = tx.execute(_STATUS_VERSIONS(tx), {"ids": id_list(tx, boosted_ids)}).all()
         boosted = _whole(tx, heads, _STATUSES, _known_statuses)
-    authors = accounts(tx, {row.author_id for row in rows} | {row.author_id for row in boosted.values()})
+    authors = dict(known or {})
+    needed = {row.author_id for row in rows} | {row.author_id for row in boosted.values()}
+    authors.update(accounts(tx, needed - authors.keys()))
     marks = _marks(tx, [*rows, *boosted.values()], viewer_id)
     views = []
     for row in rows:
@@ -116,12 +121,12 @@ def status(tx: Connection, row: Row[Any], viewer_id: int | None) -> StatusView:
 def notifications(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int) -> list[NotificationView]:
     """The notifications with who did it and the status that it is about."""
     about = {row.status_id for row in rows if row.status_id}
-    found: dict[int, StatusView] = {}
+    status_rows: list[Row[Any]] = []
     if about:
         heads = tx.execute(_STATUS_VERSIONS(tx), {"ids": id_list(tx, about)}).all()
         status_rows = list(_whole(tx, heads, _STATUSES, _known_statuses).values())
-        found = {view.status.id: view for view in statuses(tx, status_rows, viewer_id)}
-    senders = accounts(tx, {row.from_actor_id for row in rows})
+    senders = accounts(tx, {row.from_actor_id for row in rows} | {row.author_id for row in status_rows})
+    found = {view.status.id: view for view in statuses(tx, status_rows, viewer_id, known=senders)}
     return [
         NotificationView(row, senders[row.from_actor_id], found.get(row.status_id))
         for row in rows
@@ -149,6 +154,7 @@ def _whole(
     return rows
 
 
+# What the viewer did, by kind of mark: the ids of statuses (of conversations, for mutes); empty for nothing.
 _Marks = dict[str, set[int]]
 
 
@@ -156,21 +162,25 @@ def _marks(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) -> _
     """What the viewer did with the statuses, in one query."""
     marks: _Marks = {"favourite": set(), "bookmark": set(), "pin": set(), "boost": set(), "mute": set()}
     if viewer_id is None:
-        return marks
+        return {}
     values = {
         "me": viewer_id,
         "ids": id_list(tx, {row.id for row in rows}),
         "conversations": id_list(tx, {row.conversation_id for row in rows}),
     }
-    for mark, status_id in tx.execute(_MARKS(tx), values):
+    found = tx.execute(_MARKS(tx), values).all()
+    for mark, status_id in found:
         marks[mark].add(status_id)
-    return marks
+    return marks if found else {}
 
 
 def _view(row: Row[Any], authors: dict[int, Row[Any]], marks: _Marks) -> StatusView:
+    author = authors[row.author_id]
+    if not marks:  # most posts of most pages were never touched by the viewer
+        return StatusView(row, author)
     return StatusView(
         row,
-        authors[row.author_id],
+        author,
         favourited=row.id in marks["favourite"],
         boosted=row.id in marks["boost"],
         bookmarked=row.id in marks["bookmark"],

@@ -85,7 +85,11 @@ async def test_remote_account_has_a_full_handle_and_proxied_pictures(instance: I
     assert account["avatar"].startswith(f"{instance.url}/proxy/")
     assert account["header"] == f"{instance.url}/static/header.png"
     await instance.database.write(
-        lambda tx: tx.execute(update(actors).where(actors.c.id == row["id"]).values(suspended_at=clock.now())).rowcount
+        lambda tx: (
+            tx.execute(
+                update(actors).where(actors.c.id == row["id"]).values(suspended_at=clock.now(), version=1)
+            ).rowcount
+        )
     )
     account = await instance.call("GET", f"/api/v1/accounts/{row['id']}")
     assert (account["suspended"], account["fields"]) == (True, [])

@@ -62,18 +62,7 @@ def day(instant: Instant) -> str:
 
 def account(row: Row[Any], site: Site) -> dict[str, Any]:
     """An actor as an Account. The dict is shared by everybody who asks for the same version: copy it to change it."""
-    # What changes often is part of the key, so that nothing depends on the version alone.
-    key = (
-        row.id,
-        row.version,
-        row.followers_count,
-        row.following_count,
-        row.statuses_count,
-        row.last_status_at,
-        row.suspended_at,
-        row.limited_at,
-        row.deleted_at,
-    )
+    key = (row.id, row.version)
     entity: dict[str, Any] | None = site.accounts.get(key)
     if entity is None:
         entity = _account(row, site)

@@ -64,7 +64,7 @@ def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
             "reblog": inner,
         }
     author = view.author
-    key = (row.id, row.version, author.version, row.replies_count, row.boosts_count, row.favourites_count)
+    key = (row.id, row.version)
     base: dict[str, Any] | None = site.statuses.get(key)
     if base is None:
         base = _status(row, author, site)
