@@ -32,7 +32,6 @@ from fediverse.urls import Urls
 log = structlog.get_logger(__name__)
 
 SETTLE_SECONDS = 0.1
-SETTLE_ROWS = 256
 SIGN_TOGETHER = 64
 RENEW_SECONDS = 10.0
 _CACHED_KEYS = 1000
@@ -200,7 +199,10 @@ class Dispatcher:
             await self._take_turn()
 
     async def _take_turn(self, *, fan_out: bool = False) -> Turn:
-        settling, self._ledger = self._ledger, Ledger()
+        settling = Ledger()
+        if not (fan_out and self._ledger.can_wait):
+            # Not successes with every post: the timer gathers those of many.
+            settling, self._ledger = self._ledger, settling
         request = Request(
             settle=settling,
             renew=self._due_for_renewal(),
@@ -280,7 +282,7 @@ class Dispatcher:
 
         Else in 100 ms, with what else is finished or published by then.
         """
-        if self._ledger.size >= SETTLE_ROWS or (self._cut and not self._lanes.held):
+        if self._ledger.size >= ledger.SETTLE_ROWS or (self._cut and not self._lanes.held):
             self._waker.set()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._ring)

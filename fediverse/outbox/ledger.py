@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 CHECK_ACTOR = "actors.refresh"
 """The job of ``actors.discovery`` that fetches an actor anew, and wipes it here where its server says 410."""
 
+SETTLE_ROWS = 256
 _CHECKED = 20
 
 
@@ -70,6 +71,11 @@ class Ledger:
     def size(self) -> int:
         """How many rows wait to be settled."""
         return len(self.done) + len(self.later) + len(self.dead) + len(self.released)
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether it holds successes alone, and few: a failure must be known before more is claimed of its host."""
+        return len(self.done) == self.size < SETTLE_ROWS
 
     def merge(self, later: Ledger) -> None:
         """What ``later`` holds comes after what this one holds: for a ledger that could not be written."""
