@@ -60,6 +60,10 @@ class SingleFlight(Generic[K, V]):
     def __init__(self) -> None:
         self._flights: dict[K, asyncio.Task[V]] = {}
 
+    def __contains__(self, key: K) -> bool:
+        """Whether the work under ``key`` goes on already: who asks for it now only waits with others."""
+        return key in self._flights
+
     async def do(self, key: K, work: Callable[[], Coroutine[Any, Any, V]]) -> V:
         """What ``work()`` returns, or what it returns to those who asked under this key before.
 

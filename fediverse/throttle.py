@@ -3,14 +3,18 @@
 A token counts by itself only where one is looked at, and all the tokens that come from one address have a limit
 together: else whoever makes one up for every request would never come to the end of any.
 
-Other servers' deliveries are not counted here: they are signed, and answered by storing a row.
+Other servers' requests are not counted here: they are signed, and answered by storing or reading a row. What counts
+is when we ask others who a caller is and it does not turn out to be true: made-up signers of a third server would
+have us ask that server without end.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -32,8 +36,16 @@ _PAGES = parse("1500 per 5 minutes")
 _WRONG_TOKENS = parse("100 per 5 minutes")
 # Ten busy clients behind one address.
 _TOKENS = parse("3000 per 5 minutes")
+_FAILED_LOOK_UPS = parse("300 per 5 minutes")
 _FILES = ("/static/", "/brand/", "/media/", "/proxy/")
 _UNCOUNTED = ("/inbox", "/users/", "/actor", *_FILES, "/healthz", "/readyz", "/metrics")
+
+LOOKING_UP: web.AppKey[Counter[str]] = web.AppKey("signers_looked_up")
+"""By address, the look-ups of signers that are under way."""
+
+
+class TooManyLookUps(Unauthorized):
+    """The caller had others asked in vain too often: nobody is asked who signed."""
 
 
 def limiter() -> RateLimiter:
@@ -70,6 +82,31 @@ async def _throttle(request: web.Request, handler: Handler) -> web.StreamRespons
     if not response.prepared:
         response.headers.update(_headers(counter, limit, what, name))
     return response
+
+
+@contextmanager
+def look_up(request: web.Request) -> Iterator[None]:
+    """Another server may be asked who signed the request; that counts against the caller's address if it ends badly.
+
+    Raises TooManyLookUps when too many did. Those under way count as failed until they are over, or a thousand at
+    once would all be let in before the first of them failed.
+    """
+    if request.app[keys.SETTINGS].rate_limits == "off":
+        yield
+        return
+    counter, under_way, address = request.app[keys.LIMITER], request.app[LOOKING_UP], client_address(request)
+    if counter.get_window_stats(_FAILED_LOOK_UPS, "failed look-ups", address).remaining <= under_way[address]:
+        raise TooManyLookUps("Too many signatures from your address could not be verified. Try again in five minutes.")
+    under_way[address] += 1
+    try:
+        yield
+    except BaseException:  # a caller that hangs up has had others asked all the same
+        counter.hit(_FAILED_LOOK_UPS, "failed look-ups", address)
+        raise
+    finally:
+        under_way[address] -= 1
+        if not under_way[address]:
+            del under_way[address]
 
 
 def _is_outbox(request: web.Request) -> bool:

@@ -14,6 +14,8 @@ from tests.conftest import MakeInstance
 from tests.support.instance import Instance
 
 HEAD = "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nContent-Length: 1000\r\n{more}\r\n"
+# The inbox waits only for the bodies of those who say that they signed.
+SIGNATURE = 'Signature: keyId="https://peer.test/users/x",headers="host",signature="AAAA"\r\n'
 JSON = "application/json"
 AP = "application/activity+json"
 
@@ -97,7 +99,7 @@ async def test_a_body_that_does_not_come_closes_the_connection(
 ) -> None:
     instance = await make_instance(patience=Patience(body=0.3))
     alice = await instance.account("alice")
-    more = f"Authorization: {alice.headers['Authorization']}\r\n"
+    more = f"Authorization: {alice.headers['Authorization']}\r\n{SIGNATURE}"
     head = HEAD.format(path=path, host=urlsplit(instance.url).netloc, kind=kind, more=more)
     answer = await until_closed(instance, head.encode() + b"--x\r\n", byte)
     assert b" 500 " not in answer
@@ -114,7 +116,7 @@ async def test_a_crowd_of_slow_clients_delays_nobody(make_instance: MakeInstance
     host = urlsplit(instance.url).netloc
     starts = [
         b"GET / HTTP/1.1\r\nX-Slow: ",
-        HEAD.format(path="/inbox", host=host, kind=AP, more="").encode(),
+        HEAD.format(path="/inbox", host=host, kind=AP, more=SIGNATURE).encode(),
         b"",
     ]
     crowd = [await opened(instance, start) for start in starts * 100]

@@ -73,13 +73,34 @@ async def test_an_endless_body_is_cut(instance: Instance, mallory: Actor) -> Non
             sent += 65_536
             yield b"x" * 65_536
 
-    headers = [("Content-Type", "application/activity+json")]
+    url = f"{instance.url}/inbox"
     try:
-        status, _ = await mallory.server.post(f"{instance.url}/inbox", endless(), headers)
+        status, _ = await mallory.server.post(url, endless(), signed(mallory, url, b"x"))
         assert status == 413
     except OSError:  # the connection was closed while we were still sending
         pass
     assert sent < 16 * MIB
+
+
+@pytest.mark.attack("DOS-01", "SIG-01")
+@pytest.mark.parametrize("length", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize(
+    "signature",
+    ["", "Signature: nonsense\r\n", 'Signature: keyId="https://peer.test/users/x"\r\n', "Signature-Input: sig1=()\r\n"],
+)
+@pytest.mark.parametrize("inbox", ["/inbox", "/users/alice/inbox"])
+async def test_whoever_does_not_sign_is_refused_before_the_body(
+    instance: Instance, alice: Account, inbox: str, signature: str, length: str
+) -> None:
+    # Nothing of the body is ever sent.
+    parts = urlsplit(instance.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    head = f"POST {inbox} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/activity+json\r\n"
+    writer.write(f"{head}{signature}{length}\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"].endswith(".")
+    writer.close()
 
 
 @pytest.mark.attack("DOS-10")

@@ -8,12 +8,13 @@ who prove with a verified signature that they may see it, and does not exist for
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 from sqlalchemy import Connection, exists, or_, select
 
-from fediverse import clock, keys, moderation
+from fediverse import clock, keys, moderation, throttle
 from fediverse.actors.signers import KnownSigner
 from fediverse.errors import FediverseError, Forbidden
 from fediverse.remote import RemoteError, target
@@ -52,6 +53,7 @@ async def verified(request: web.Request) -> KnownSigner | None:
     """The remote actor that provably signed this GET; None for everybody else.
 
     A wrong signature counts as none: whoever may not see a thing must not learn from the answer that it is there.
+    Raises TooManyLookUps when nobody is asked any more for this caller, whatever it wants to see.
     """
     key_id = claimed_key(request)
     if not key_id:
@@ -69,7 +71,10 @@ async def verified(request: web.Request) -> KnownSigner | None:
                 raise Forbidden(REFUSED)
             known = standing.signer
         actor_uri = known.uri if known is not None else owner
-        return await signers.verify(parsed, known, actor_uri=actor_uri, body=None, now=now)
+        look_up = partial(throttle.look_up, request)
+        return await signers.verify(parsed, known, actor_uri=actor_uri, body=None, now=now, look_up=look_up)
+    except throttle.TooManyLookUps:
+        raise
     except FediverseError:
         return None
 

@@ -4,12 +4,13 @@ A key counts for an actor if the actor's own document, fetched from the actor's 
 else that claims to be somebody's key is never believed, and mostly not even fetched.
 
 Asking another server is rationed: per actor one fetch in five minutes, whether it helped or not, so that bad
-signatures cannot be turned into load on others.
+signatures cannot be turned into load on others. How many actors a caller may have looked up is the caller's part of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from fediverse.db import Database
 from fediverse.drafts import ActorDraft
 from fediverse.errors import FediverseError, Forbidden
 from fediverse.limited import Expiring, SingleFlight
-from fediverse.remote import RemoteError, target
+from fediverse.remote import Mismatch, RemoteError, target
 from fediverse.signatures import PublicKey, SignatureError, SignedRequest, load_public, precheck, verify
 from fediverse.tables.actors import actor_keys, actors
 from fediverse.urls import Urls
@@ -37,6 +38,9 @@ COOL_DOWN_SECONDS = 300.0
 
 _UNKNOWN = "The signature's key could not be found in the sender's actor document."
 _BLOCKED = "This server does not take messages from yours."
+
+LookUp = Callable[[], AbstractContextManager[None]]
+"""What surrounds asking another server; it refuses callers on whose behalf that was in vain too often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class Signers:
         actor_uri: str,
         body: bytes | None,
         now: float,
+        look_up: LookUp,
         is_new: bool = False,
     ) -> KnownSigner:
         """The signer, who is exactly ``actor_uri`` and signed the request recently for this instance.
@@ -107,7 +112,8 @@ class Signers:
         ``known`` is what :meth:`remembered` or :meth:`standing` gave; ``is_new`` says that nothing at all is known of
         the actor yet: the fetch that makes it known is not counted against the one that a new key may cause.
 
-        Raises SignatureError otherwise, Forbidden for those who are blocked or suspended here.
+        Raises SignatureError otherwise, Forbidden for those who are blocked or suspended here, and what ``look_up``
+        raises before anybody is asked.
         """
         actor_uri = directory.canonical(actor_uri)
         if known is not None:
@@ -121,16 +127,25 @@ class Signers:
             except SignatureError as error:
                 if error.reason != "mismatch":
                     raise
-        signer = await self._verify_by_document(parsed, actor_uri, body=body, now=now)
+        signer = await self._look_up(parsed, actor_uri, body=body, now=now, look_up=look_up)
         if is_new:
             self._asked.drop(actor_uri)
         return signer
+
+    async def _look_up(
+        self, parsed: SignedRequest, actor_uri: str, *, body: bytes | None, now: float, look_up: LookUp
+    ) -> KnownSigner:
+        """The signer by its own document, which counts as a look-up only where that has to be asked for."""
+        self.check(parsed, body=body, now=now)
+        if self._asked.get(actor_uri) is not None or actor_uri in self._asking:
+            return await self._verify_by_document(parsed, actor_uri, body=body, now=now)
+        with look_up():
+            return await self._verify_by_document(parsed, actor_uri, body=body, now=now)
 
     async def _verify_by_document(
         self, parsed: SignedRequest, actor_uri: str, *, body: bytes | None, now: float
     ) -> KnownSigner:
         """The signer by what its own document lists now."""
-        self.check(parsed, body=body, now=now)
         draft = await self._document(actor_uri)
         listed = next((key for key in draft.keys if key.uri == parsed.key_id), None) if draft is not None else None
         if draft is None or listed is None:
@@ -140,6 +155,8 @@ class Signers:
         try:
             actor = await self._learning.do(actor_uri, lambda: self._discovery.learn(draft))
         except FediverseError as error:
+            if isinstance(error, Mismatch):  # servers were asked who it is, and are not asked again for a while
+                self._asked.put(actor_uri, (None,))
             raise SignatureError("key", "The sender's actor could not be confirmed.") from error
         if actor.suspended_at is not None:
             raise Forbidden(_BLOCKED)

@@ -1,8 +1,9 @@
 """The receive path: what has to be true before an activity is stored and answered with 202.
 
-In this order, so that what is cheap and certain comes before what costs: size, content type, JSON, what the signature
-claims, blocks, the key (remembered, stored, and only then fetched), the signature, and that the signer is exactly the
-activity's actor. Then the activity is stored with its neighbours in one commit. What it means is the worker's work.
+In this order, so that what is cheap and certain comes before what costs: content type, recipient, announced size, that
+there is a signature at all, and only then the body; JSON, what the signature claims, blocks, the key (remembered,
+stored, and only then fetched), the signature, and that the signer is exactly the activity's actor. Then the activity
+is stored with its neighbours in one commit. What it means is the worker's work.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from sqlalchemy import Connection
 
 from fediverse import clock, metrics
 from fediverse.actors import directory
-from fediverse.actors.signers import KnownSigner, Signers
+from fediverse.actors.signers import KnownSigner, LookUp, Signers
 from fediverse.db import Database
 from fediverse.documents import ACTIVITY_TYPES, http_uri, id_of, type_of
-from fediverse.errors import BadRequest, FediverseError, Forbidden, Gone, NotFound, UnsupportedType
+from fediverse.errors import BadRequest, FediverseError, Forbidden, Gone, NotFound, TooLarge, UnsupportedType
 from fediverse.inbox import store
 from fediverse.inbox.store import Incoming
 from fediverse.limited import Expiring
@@ -29,6 +30,7 @@ from fediverse.signatures import SignatureError, SignedRequest, parse
 from fediverse.urls import Urls
 
 MAX_BYTES = 1024 * 1024
+TOO_LARGE = "An activity may have 1 MiB at most."
 _RECIPIENT_SECONDS = 10.0
 _HEARD_SECONDS = 30.0
 
@@ -37,14 +39,17 @@ _HEARD_SECONDS = 30.0
 class Posted:
     """A POST to an inbox: the request line and headers as they came. ``recipient`` is '' for everybody.
 
-    ``read`` gives the body, once, and raises TooLarge beyond the number of bytes.
+    ``length`` is the body's size as far as it is announced. ``read`` gives the body, once, and raises TooLarge beyond
+    the number of bytes. ``look_up`` surrounds asking another server who signed.
     """
 
     path: str
     headers: Sequence[tuple[str, str]]
     content_type: str
     content_encoding: str
+    length: int | None
     read: Callable[[int], Awaitable[bytes]]
+    look_up: LookUp
     recipient: str = ""
 
 
@@ -87,10 +92,13 @@ class Receiver:
         check_type(posted.content_type, posted.content_encoding)
         if posted.recipient:
             await self._check_recipient(posted.recipient)
-        body = await posted.read(MAX_BYTES)
+        if posted.length is not None and posted.length > MAX_BYTES:
+            raise TooLarge(TOO_LARGE)
+        # Before the body is read: whoever does not sign gets no memory here.
         parsed = parse("POST", posted.path, posted.headers)
+        body = await posted.read(MAX_BYTES)
         draft = read(body)
-        signer = await self._verify(parsed, draft, body)
+        signer = await self._verify(parsed, draft, body, posted.look_up)
         if signer is None:
             return "ignored", "unknown_deleted"
         await self._writer.add(
@@ -111,7 +119,7 @@ class Receiver:
             self._heard.put(host, True)
             await self._database.write(hosts.heard_from, host, now=clock.now())
 
-    async def _verify(self, parsed: SignedRequest, draft: Claim, body: bytes) -> KnownSigner | None:
+    async def _verify(self, parsed: SignedRequest, draft: Claim, body: bytes, look_up: LookUp) -> KnownSigner | None:
         """The signer; None for the deletion of somebody who is not known here."""
         now = clock.now() / 1000
         signer = self._signers.remembered(parsed.key_id)
@@ -125,7 +133,9 @@ class Receiver:
                 # Servers tell everybody when an account goes; its key is gone with it, and nothing of it is here.
                 return None
             signer, is_new = standing.signer, not standing.actor_is_known
-        return await self._signers.verify(parsed, signer, actor_uri=draft.actor_uri, body=body, now=now, is_new=is_new)
+        return await self._signers.verify(
+            parsed, signer, actor_uri=draft.actor_uri, body=body, now=now, look_up=look_up, is_new=is_new
+        )
 
     async def _check_recipient(self, username: str) -> None:
         status = self._recipients.get(username)

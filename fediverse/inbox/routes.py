@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
 
 from aiohttp import web
 
-from fediverse import keys
+from fediverse import keys, throttle
 from fediverse.actors.signers import Signers
 from fediverse.errors import TooLarge
-from fediverse.inbox.receive import Posted, Receiver
+from fediverse.inbox.receive import TOO_LARGE, Posted, Receiver
 
 routes = web.RouteTableDef()
-
-_TOO_LARGE = "An activity may have 1 MiB at most."
 
 
 def add_routes(app: web.Application) -> None:
     """The application has inboxes, and the means to tell who signed."""
     app.add_routes(routes)
+    app[throttle.LOOKING_UP] = Counter()
     app.cleanup_ctx.append(_means)
 
 
@@ -40,7 +40,9 @@ async def inbox(request: web.Request) -> web.Response:
             headers=list(request.headers.items()),
             content_type=request.headers.get("Content-Type", ""),
             content_encoding=request.headers.get("Content-Encoding", ""),
+            length=request.content_length,
             read=partial(read_body, request),
+            look_up=partial(throttle.look_up, request),
             recipient=request.match_info.get("name", ""),
         )
     )
@@ -49,14 +51,11 @@ async def inbox(request: web.Request) -> web.Response:
 
 async def read_body(request: web.Request, limit: int) -> bytes:
     """The request's body. Raises TooLarge as soon as it is clear that it has more than ``limit`` bytes."""
-    announced = request.content_length
-    if announced is not None and announced > limit:
-        raise TooLarge(_TOO_LARGE)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.content.iter_any():
         size += len(chunk)
         if size > limit:
-            raise TooLarge(_TOO_LARGE)
+            raise TooLarge(TOO_LARGE)
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
