@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, event, select
 
 from fediverse import clock, notifications, reactions, statuses, timelines
 from fediverse.actors import relations
@@ -150,6 +150,31 @@ async def test_a_boost_of_what_just_showed_is_not_repeated(database: Database) -
         assert home(tx, reader) == [status.id]
 
     await database.write(unit)
+
+
+async def test_a_boost_does_not_read_all_that_came_lately(database: Database) -> None:
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL plans by what is in the tables, and there is nothing yet")
+
+    def unit(tx: Connection) -> list[str]:
+        reader, author, booster = local(tx, "reader"), local(tx, "author"), local(tx, "booster")
+        follow(tx, reader, booster)
+        status = post(tx, author, "worth it")
+        asked: list[tuple[str, Any]] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+            if "home_entries" in statement:
+                asked.append((statement, parameters))
+
+        event.listen(tx, "before_cursor_execute", note)
+        statuses.boost(tx, URLS, booster, status, author=author, now=clock.now())
+        event.remove(tx, "before_cursor_execute", note)
+        plans = (tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all() for sql, values in asked if values)
+        return [step.detail for plan in plans for step in plan if "home_entries" in step.detail]
+
+    steps = await database.write(unit)
+    assert len(steps) == 2, "whether the booster, and whether each follower, has seen it"
+    assert all("ix_home_entries_subject (actor_id=? AND subject_id=?" in step for step in steps)
 
 
 async def test_muting_hides_and_unmuting_brings_back(database: Database) -> None:
