@@ -39,6 +39,8 @@ VITAL_ATTEMPTS = 4
 _RENEW_SECONDS = 10.0
 _PURGE_SECONDS = 3600.0
 _DEFER_MS: Instant = 1000
+# Between two passes: under load a pass then has a score of activities, whose queries and commit it shares.
+_GATHER_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,11 @@ class Worker:
         try:
             while not stop.is_set():
                 try:
-                    if not await self._pass():
+                    count = await self._pass()
+                    if not count:
                         await queue.sleep_until_woken(self._waker)
+                    elif count < BATCH:
+                        await asyncio.sleep(_GATHER_SECONDS)
                 except Exception:
                     log.exception("inbox.pass_failed")
                     await asyncio.sleep(queue.POLL_SECONDS)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select
+from sqlalchemy.dialects import postgresql
 
 from fediverse import ids
 from fediverse.clock import Instant
-from fediverse.db import insert
+from fediverse.db import Dialect, Prepared
 from fediverse.drafts import KeyDraft
 from fediverse.errors import NotFound
 from fediverse.signatures import (
@@ -27,6 +28,25 @@ from fediverse.tables.actors import actor_keys
 
 MAX_KEYS = 8
 """Keys that are kept of a remote actor; nobody has more than two or three."""
+
+
+_DROP = delete(actor_keys).where(
+    actor_keys.c.actor_id == bindparam("actor", type_=BigInteger),
+    actor_keys.c.key_uri.not_in(bindparam("listed", expanding=True)),
+)
+
+
+def _build_put(sql: Dialect) -> postgresql.Insert:
+    statement = sql(actor_keys)
+    given = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["key_uri"],
+        set_={name: given[name] for name in ("algorithm", "public_key", "fetched_at")},
+        where=actor_keys.c.actor_id == given.actor_id,
+    )
+
+
+_PUT = Prepared(_build_put)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +113,20 @@ def replace_remote(tx: Connection, actor_id: int, keys: Sequence[KeyDraft], *, n
     came there first, and its own document names it.
     """
     usable = {key.uri: key for key in keys[:MAX_KEYS] if _is_usable(key)}
-    tx.execute(delete(actor_keys).where(actor_keys.c.actor_id == actor_id, actor_keys.c.key_uri.not_in(usable)))
-    for key in usable.values():
-        values = {"algorithm": key.algorithm, "public_key": key.public_key, "fetched_at": now}
-        tx.execute(
-            insert(tx, actor_keys)
-            .values(id=ids.new_id(), actor_id=actor_id, key_uri=key.uri, **values)
-            .on_conflict_do_update(index_elements=["key_uri"], set_=values, where=actor_keys.c.actor_id == actor_id)
-        )
+    tx.execute(_DROP, {"actor": actor_id, "listed": list(usable)})
+    rows = [
+        {
+            "id": ids.new_id(),
+            "actor_id": actor_id,
+            "key_uri": key.uri,
+            "algorithm": key.algorithm,
+            "public_key": key.public_key,
+            "fetched_at": now,
+        }
+        for key in usable.values()
+    ]
+    if rows:
+        tx.execute(_PUT(tx), rows)
 
 
 def _is_usable(key: KeyDraft) -> bool:

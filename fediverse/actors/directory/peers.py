@@ -10,10 +10,13 @@ from fediverse import ids, moderation
 from fediverse.actors.directory.keys import replace_remote
 from fediverse.actors.directory.lookup import canonical
 from fediverse.clock import Instant
-from fediverse.db import insert
+from fediverse.db import Prepared
 from fediverse.drafts import ActorDraft
 from fediverse.tables.actors import actors
 from fediverse.text import fold_host
+
+# Every actor that turns up for the first time is stored by it.
+_ADD = Prepared(lambda insert: insert(actors).on_conflict_do_nothing(index_elements=["uri"]).returning(*actors.c))
 
 
 def upsert_remote(
@@ -27,21 +30,17 @@ def upsert_remote(
     """
     values = _columns(draft, host=fold_host(host), username=username or draft.username)
     uri = canonical(draft.uri)
-    row = tx.execute(
-        insert(tx, actors)
-        .values(
-            id=ids.new_id(),
-            uri=uri,
-            fields_source=[],
-            version=1,
-            created_at=draft.published_at if draft.published_at and draft.published_at < now else now,
-            fetched_at=now,
-            **moderation.standing_of(tx, fold_host(host), now=now),
-            **values,
-        )
-        .on_conflict_do_nothing(index_elements=["uri"])
-        .returning(*actors.c)
-    ).one_or_none()
+    new = {
+        "id": ids.new_id(),
+        "uri": uri,
+        "fields_source": [],
+        "version": 1,
+        "created_at": draft.published_at if draft.published_at and draft.published_at < now else now,
+        "fetched_at": now,
+        **moderation.standing_of(tx, fold_host(host), now=now),
+        **values,
+    }
+    row = tx.execute(_ADD(tx), new).one_or_none()
     if row is None:
         known = tx.execute(select(actors).where(actors.c.uri == uri).with_for_update()).one()
         changed = known.deleted_at is not None or any(getattr(known, name) != value for name, value in values.items())
