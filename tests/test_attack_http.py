@@ -250,7 +250,7 @@ async def test_every_address_takes_its_own_methods_only(instance: Instance, alic
         **dict.fromkeys(("id", "account_id"), "1"),
         "colour": "ffffff",
         "version": "2.0",
-        "verb": "follow",
+        "verb": "like",
     }
     methods: dict[str, set[str]] = {}
     for method, _, path in filled(instance.app, "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", values=values):
@@ -262,8 +262,10 @@ async def test_every_address_takes_its_own_methods_only(instance: Instance, alic
             url = URL(instance.url + path, encoded=True)
             async with instance.http.request(method, url, headers=alice.headers, allow_redirects=False) as answer:
                 allowed = {name.strip() for name in answer.headers.get("Allow", "").split(",")}
-                if answer.status == 404 and path.startswith(("/@", "/api/v1/accounts/")):
+                if answer.status == 404 and path.startswith(("/@", "/api/v1/accounts/", "/api/v1/notifications/")):
                     continue  # it could be the page, or the account, of somebody called so
+                if (method, path) == ("POST", "/@alice/follow"):
+                    continue  # the page to follow from elsewhere, and the form to follow from here, share it
                 if method == "X-MADE-UP":
                     assert answer.status in {400, 405}
                     continue

@@ -39,7 +39,7 @@ def update(tx: Connection, urls: Urls, actor: Row[Any], *, now: Instant, **chang
     _check(changes)
     columns: dict[str, Any] = dict(changes)
     if "name" in changes:
-        columns["name"] = text.normalise(changes["name"]).strip()
+        columns["name"] = text.sanitize_name(changes["name"], MAX_NAME)
     if "summary_source" in changes:
         columns["summary"] = _html(tx, urls, changes["summary_source"])
     if "fields_source" in changes:
@@ -98,7 +98,7 @@ def _field(tx: Connection, urls: Urls, line: FieldDraft) -> dict[str, Any]:
     html = _html(tx, urls, line["value"]).removeprefix("<p>").removesuffix("</p>")
     # The page that is linked may name this profile in return (rel="me"), which some readers check both ways.
     html = html.replace('rel="nofollow', 'rel="me nofollow')
-    return {"name": text.normalise(line["name"]).strip(), "value": html, "verified_at": None}
+    return {"name": text.sanitize_name(line["name"], MAX_FIELD), "value": html, "verified_at": None}
 
 
 def _html(tx: Connection, urls: Urls, written: str) -> str:
