@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import access, instance, keys
+from fediverse import access, instance, keys, text
 from fediverse.access import LinkPurpose, passwords
 from fediverse.actors import directory, people, profile
 from fediverse.errors import Conflict, FediverseError, Forbidden, Invalid
@@ -109,7 +109,7 @@ def _set_up(
         tx,
         username=typed.username,
         kind=cast(Any, typed.kind),
-        name=typed.name,
+        name=text.sanitize_name(typed.name, profile.MAX_NAME),
         keys=made,
         secret=secret,
         now=visit.now,
