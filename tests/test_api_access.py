@@ -148,6 +148,7 @@ async def test_code_gives_one_token_and_a_second_use_ends_it(database: Database)
     await database.write(work)
 
 
+@pytest.mark.attack("OAU-02")
 async def test_twenty_exchanges_at_once_give_exactly_one_token(database: Database) -> None:
     world = await database.write(World)
     made = await asyncio.gather(*(database.write(exchange, world) for _ in range(20)))
@@ -165,6 +166,7 @@ async def test_twenty_exchanges_at_once_give_exactly_one_token(database: Databas
     ],
     ids=["other address", "no address", "too late", "wrong code", "verifier without challenge"],
 )
+@pytest.mark.attack("OAU-02")
 async def test_code_is_refused(database: Database, changes: dict[str, Any]) -> None:
     def work(tx: Connection) -> None:
         refused = exchange(tx, World(tx), **changes)
@@ -188,6 +190,7 @@ async def test_code_of_another_client_is_refused(database: Database) -> None:
     ("verifier", "is_right"),
     [(VERIFIER, True), (None, False), ("", False), ("b" * 43, False), ("a" * 42, False), (CHALLENGE, False)],
 )
+@pytest.mark.attack("OAU-03")
 async def test_challenge_needs_its_verifier(database: Database, verifier: str | None, is_right: bool) -> None:
     def work(tx: Connection) -> None:
         world = World(tx, code_challenge=CHALLENGE, code_challenge_method="S256")
@@ -222,6 +225,7 @@ async def test_challenge_needs_its_verifier(database: Database, verifier: str | 
         ({"code_challenge": "short", "code_challenge_method": "S256"}, "invalid_request"),
     ],
 )
+@pytest.mark.attack("OAU-01", "OAU-03", "OAU-04")
 async def test_authorize_parameters_are_refused(database: Database, changes: dict[str, Any], code: str) -> None:
     def work(tx: Connection) -> None:
         app, _ = make_app(tx)
@@ -259,6 +263,7 @@ async def test_authorize_takes_finer_and_repeated_scopes_once(database: Database
         "x" * 3000,
     ],
 )
+@pytest.mark.attack("OAU-01")
 async def test_addresses_that_cannot_be_redirected_to_are_not_registered(database: Database, uri: str) -> None:
     def work(tx: Connection) -> None:
         with pytest.raises(Invalid):
@@ -361,6 +366,7 @@ async def test_links_work_once_for_their_purpose_and_time(database: Database) ->
     await database.write(work)
 
 
+@pytest.mark.attack("OAU-09")
 def test_passwords_are_checked_before_they_are_hashed() -> None:
     for wrong in ("short", "x" * 257, "x" * 1_000_000, "null\x00byte"):
         with pytest.raises(Invalid):
@@ -368,6 +374,7 @@ def test_passwords_are_checked_before_they_are_hashed() -> None:
     assert not passwords.verify(passwords.hash_password("x" * 256), "x" * 1_000_000)
 
 
+@pytest.mark.attack("OAU-09")
 def test_passwords_are_salted_and_know_no_cut() -> None:
     stored = passwords.hash_password("a" * 72 + "b")
     assert stored != passwords.hash_password("a" * 72 + "b")
@@ -377,6 +384,7 @@ def test_passwords_are_salted_and_know_no_cut() -> None:
     assert not passwords.needs_rehash(stored)
 
 
+@pytest.mark.attack("OAU-09")
 def test_password_is_the_same_in_either_unicode_form() -> None:
     word = "crème brûlée"
     stored = passwords.hash_password(unicodedata.normalize("NFD", word))

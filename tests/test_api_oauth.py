@@ -76,6 +76,7 @@ async def test_app_is_registered(instance: Instance) -> None:
         {"website": "javascript:alert(1)"},
     ],
 )
+@pytest.mark.attack("OAU-01", "OAU-04")
 async def test_app_is_refused(instance: Instance, fields: dict[str, str]) -> None:
     sent = {"client_name": "App", "redirect_uris": URI, **fields}
     assert_entity("Error", await instance.call("POST", "/api/v1/apps", json=sent, status=422))
@@ -117,6 +118,7 @@ async def test_code_becomes_a_token_that_works(instance: Instance, alice: Accoun
         ({"code": ["a", "b"]}, 400, "invalid_request"),
     ],
 )
+@pytest.mark.attack("OAU-02", "OAU-03")
 async def test_token_is_refused(
     instance: Instance, alice: Account, changes: dict[str, Any], status: int, error: str
 ) -> None:
@@ -128,6 +130,7 @@ async def test_token_is_refused(
     assert refusal["error_description"]
 
 
+@pytest.mark.attack("OAU-02")
 async def test_code_used_twice_ends_its_token(instance: Instance, alice: Account) -> None:
     app = await register(instance)
     code = await consent(instance, app, alice)
@@ -139,6 +142,7 @@ async def test_code_used_twice_ends_its_token(instance: Instance, alice: Account
     await instance.call("GET", "/api/v1/accounts/verify_credentials", headers=headers, status=401)
 
 
+@pytest.mark.attack("OAU-02")
 async def test_code_used_twenty_times_at_once_gives_one_token(instance: Instance, alice: Account) -> None:
     app = await register(instance)
     code = await consent(instance, app, alice)
@@ -151,6 +155,7 @@ async def test_code_used_twenty_times_at_once_gives_one_token(instance: Instance
     assert sorted(codes) == [200] + [400] * 19
 
 
+@pytest.mark.attack("OAU-02")
 async def test_code_of_another_client_is_refused(instance: Instance, alice: Account) -> None:
     app, other = await register(instance), await register(instance)
     code = await consent(instance, app, alice)
@@ -181,6 +186,7 @@ async def app_token(instance: Instance, app: Any, scope: str = "read write") -> 
     return {"Authorization": f"Bearer {token['access_token']}"}
 
 
+@pytest.mark.attack("OAU-04")
 async def test_application_by_itself_is_nobody(instance: Instance, alice: Account) -> None:
     app = await register(instance)
     headers = await app_token(instance, app)

@@ -100,6 +100,7 @@ async def test_idempotency_key_posts_once(instance: Instance, alice: Account) ->
         ({"status": "null\x00byte"}, 400),
     ],
 )
+@pytest.mark.attack("API-03")
 async def test_what_cannot_be_posted(instance: Instance, alice: Account, fields: dict[str, Any], code: int) -> None:
     refusal = await instance.call("POST", "/api/v1/statuses", by=alice, json=fields, status=code)
     assert_entity("Error", refusal)
@@ -109,6 +110,7 @@ async def test_what_cannot_be_posted(instance: Instance, alice: Account, fields:
 @pytest.mark.parametrize(
     "text", ["x" * 140, "👨‍👩‍👧‍👦" * 140, "e\u0301" * 140, "https://example.com/" + "a" * 300 + " " + "x" * 116]
 )
+@pytest.mark.attack("API-03")
 async def test_what_counts_140_can_be_posted(instance: Instance, alice: Account, text: str) -> None:
     assert (await instance.post(alice, text))["content"]
 
@@ -258,6 +260,7 @@ async def test_favourites_and_bookmarks_page_by_when_they_were_made(
 
 
 @pytest.mark.parametrize("visibility", ["private", "direct"])
+@pytest.mark.attack("PRV-02", "PRV-04")
 async def test_what_may_not_be_seen_does_not_exist(
     instance: Instance, alice: Account, carol: Account, visibility: str
 ) -> None:
@@ -287,6 +290,7 @@ async def test_what_may_not_be_seen_does_not_exist(
     assert "secret marker" in str(await instance.notifications(dave))
 
 
+@pytest.mark.attack("API-01")
 async def test_every_id_of_somebody_elses_is_safe(instance: Instance, alice: Account, carol: Account) -> None:
     status = await instance.post(alice, "mine")
     await instance.call("POST", f"/api/v1/statuses/{status['id']}/favourite", by=carol)

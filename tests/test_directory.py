@@ -112,6 +112,7 @@ def test_the_host_of_an_id_is_compared_without_case_and_default_port(tx: Connect
     assert {uri: found[uri].id if uri in found else None for uri in asked} == asked
 
 
+@pytest.mark.attack("IDN-01")
 def test_handles_are_found_in_every_spelling_of_their_domain(tx: Connection) -> None:
     bob = directory.upsert_remote(tx, _draft(), host="BÜCHER.test", now=NOW)
     for host in ("bücher.test", "xn--bcher-kva.test", "BÜCHER.TEST.", "bücher。test", "bücher.test:443"):

@@ -176,6 +176,7 @@ async def test_a_suspended_actor_is_not_there(instance: Instance, alice: Account
     assert (await get(instance, "/users/alice")).status == 200
 
 
+@pytest.mark.attack("PRV-07")
 async def test_whom_one_blocks_gets_the_key_and_nothing_else(
     instance: Instance, alice: Account, peer: Server, other_peer: Server
 ) -> None:
@@ -195,6 +196,7 @@ async def test_whom_one_blocks_gets_the_key_and_nothing_else(
         assert "private" in allowed.headers["Cache-Control"]
 
 
+@pytest.mark.attack("PRV-07")
 async def test_a_blocked_host_gets_the_key_and_nothing_else(instance: Instance, alice: Account, peer: Server) -> None:
     bob = peer.actor("bob")
     await instance.database.write(moderation.block_host, peer.host, severity="block", now=clock.now())
@@ -362,6 +364,7 @@ async def test_a_crowd_is_served_from_one_read(instance: Instance, alice: Accoun
     assert reads <= 2 * len(paths)  # a second may have passed
 
 
+@pytest.mark.attack("NET-05")
 async def test_methods(instance: Instance, alice: Account) -> None:
     expected = {"/users/alice": "GET", "/users/alice/outbox": "GET", "/.well-known/webfinger": "GET", "/inbox": "POST"}
     for path, allowed in expected.items():
@@ -375,6 +378,7 @@ async def test_methods(instance: Instance, alice: Account) -> None:
         assert (await get(instance, path)).status == 405
 
 
+@pytest.mark.attack("NET-03")
 async def test_host_names_that_are_not_ours(instance: Instance, alice: Account) -> None:
     for headers in ({"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example"}):
         answer = await get(instance, "/users/alice", **headers)

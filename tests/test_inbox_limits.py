@@ -117,6 +117,7 @@ async def test_an_activity_of_nearly_a_mebibyte_is_taken_and_cut_to_size(
     "content_type",
     ["text/plain", "application/json", "", "application/ld+json", 'application/ld+json; profile="https://other.test"'],
 )
+@pytest.mark.attack("NET-05")
 async def test_other_content_types_are_refused(
     instance: Instance, alice: Account, mallory: Actor, content_type: str
 ) -> None:
@@ -136,6 +137,7 @@ async def test_other_content_types_are_refused(
         'Application/LD+JSON;profile="https://www.w3.org/ns/activitystreams https://other.test";charset=UTF-8',
     ],
 )
+@pytest.mark.attack("NET-05")
 async def test_activitypub_content_types_are_taken(
     instance: Instance, alice: Account, mallory: Actor, content_type: str
 ) -> None:
@@ -154,6 +156,7 @@ async def test_compressed_bodies_are_refused(instance: Instance, alice: Account,
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "PROPFIND"])
 @pytest.mark.parametrize("path", ["/inbox", "/users/alice/inbox"])
+@pytest.mark.attack("NET-05")
 async def test_inboxes_take_nothing_but_post(instance: Instance, alice: Account, method: str, path: str) -> None:
     async with instance.http.request(method, instance.url + path) as response:
         assert response.status in {401, 404, 405}

@@ -111,6 +111,7 @@ async def test_html_becomes_what_a_person_would_have_typed(instance: Instance, a
     assert bob.server.types() == ["Create"]
 
 
+@pytest.mark.attack("API-03")
 async def test_the_limit_holds(instance: Instance, alice: Account) -> None:
     assert (await post(instance, alice, note("x" * 140)))[0] == 201
     status, _, error = await post(instance, alice, note("x" * 141))
@@ -138,6 +139,7 @@ async def test_update_and_delete(instance: Instance, alice: Account) -> None:
     assert (await get(instance, uri.removeprefix(instance.url))).status == 410
 
 
+@pytest.mark.attack("API-01")
 async def test_nobody_elses_post_is_changed(instance: Instance, alice: Account) -> None:
     carol = await instance.account("carol")
     uri = (await note_at(instance, await done(instance, alice, note("Mine"))))["id"]
@@ -176,6 +178,7 @@ async def test_follow_and_block_and_their_undo(instance: Instance, alice: Accoun
         assert (await post(instance, alice, {"type": "Undo", "object": undone}))[0] == 404
 
 
+@pytest.mark.attack("NET-05", "OAU-04")
 async def test_who_may_post(instance: Instance, alice: Account) -> None:
     carol = await instance.account("carol")
     reader = await instance.account("reader", scopes="read")
@@ -263,6 +266,7 @@ async def test_what_is_malformed_changes_nothing(
         ("", 415),
     ],
 )
+@pytest.mark.attack("NET-05")
 async def test_content_types(instance: Instance, alice: Account, content_type: str, status: int) -> None:
     assert (await post(instance, alice, note(), content_type=content_type))[0] == status
 

@@ -83,6 +83,7 @@ async def test_an_edit_shows_at_once(instance: Instance, alice: Account) -> None
     assert after.json["updated"] > after.json["published"]
 
 
+@pytest.mark.attack("PRV-11")
 async def test_a_deleted_post_is_a_tombstone(instance: Instance, alice: Account) -> None:
     posted = await instance.post(alice, "Secret of the past", visibility="unlisted")
     where = path(posted, instance)
@@ -96,6 +97,7 @@ async def test_a_deleted_post_is_a_tombstone(instance: Instance, alice: Account)
     assert (await get(instance, "/users/alice/outbox")).json["totalItems"] == 0
 
 
+@pytest.mark.attack("PRV-01")
 async def test_the_outbox_has_what_is_public_and_nothing_else(instance: Instance, alice: Account, bob: Actor) -> None:
     await follows(instance, bob, alice)
     carol = await instance.account("carol")
@@ -137,6 +139,7 @@ async def test_cursors_that_are_none(instance: Instance, alice: Account, query: 
     assert (await get(instance, f"/users/alice/outbox?page=true&{query}")).status == 400
 
 
+@pytest.mark.attack("PRV-01")
 async def test_featured(instance: Instance, alice: Account) -> None:
     assert (await get(instance, "/users/alice/featured")).json["orderedItems"] == []
     public = await instance.post(alice, "Pinned")
@@ -180,6 +183,7 @@ async def test_a_follow_can_be_fetched_by_its_id(instance: Instance, alice: Acco
     assert (await get(instance, "/users/alice/follows/1")).status == 404
 
 
+@pytest.mark.attack("PRV-01")
 async def test_replies(instance: Instance, alice: Account) -> None:
     posted = await instance.post(alice, "Ask me")
     answers = [await instance.post(alice, f"Answer {n}", in_reply_to_id=posted["id"]) for n in range(23)]
@@ -212,6 +216,7 @@ class TestWhatIsNotPublic:
             "between": await instance.post(dave, "@alice between us", visibility="direct"),
         }
 
+    @pytest.mark.attack("PRV-02")
     async def test_strangers_see_nothing(
         self, instance: Instance, alice: Account, posts: dict[str, Any], other_peer: Server
     ) -> None:
@@ -259,6 +264,7 @@ class TestWhatIsNotPublic:
         assert (await signed_get(instance, neighbour, path(posts["direct"], instance))).status == 404
         assert (await signed_get(instance, bob, path(posts["between"], instance))).status == 404
 
+    @pytest.mark.attack("PRV-02")
     async def test_a_wrong_signature_is_none(
         self, instance: Instance, alice: Account, bob: Actor, posts: dict[str, Any], other_peer: Server
     ) -> None:
@@ -275,6 +281,7 @@ class TestWhatIsNotPublic:
         elsewhere = path(posts["private"], instance).replace("/alice/", "/dave/")
         assert (await signed_get(instance, bob, elsewhere)).status == 404
 
+    @pytest.mark.attack("PRV-07")
     async def test_whoever_is_blocked_sees_it_no_longer(
         self, instance: Instance, alice: Account, bob: Actor, posts: dict[str, Any]
     ) -> None:
@@ -287,6 +294,7 @@ class TestWhatIsNotPublic:
         assert (await get(instance, path(public, instance))).status == 200
 
 
+@pytest.mark.attack("PRV-09")
 async def test_what_is_delivered_goes_to_whom_it_is_for(instance: Instance, alice: Account, bob: Actor) -> None:
     """PRV-09: a direct post goes to the addressee's own inbox; nothing names hidden recipients."""
     await follows(instance, bob, alice)

@@ -94,6 +94,7 @@ async def test_how_long_it_is_tried(database: Database, kind: str, private: bool
     assert await database.read(lambda tx: tx.scalar(select(activities.c.expires_at))) == now + days * DAY
 
 
+@pytest.mark.attack("PRV-09")
 async def test_hidden_recipients_never_leave(database: Database) -> None:
     def change(tx: Connection) -> bytes:
         publish.publish(
@@ -278,6 +279,7 @@ async def test_the_mentioned_come_first_and_once(database: Database) -> None:
     ]
 
 
+@pytest.mark.attack("PRV-07")
 async def test_who_gets_nothing(database: Database) -> None:
     def change(tx: Connection) -> None:
         author = add_author(tx)
@@ -337,6 +339,7 @@ async def test_a_daily_probe_of_a_dead_host(database: Database) -> None:
     assert len(await spread(database)) == 1
 
 
+@pytest.mark.attack("PRV-11")
 async def test_a_delete_reaches_all_who_had_to_do_with_the_post(database: Database) -> None:
     def change(tx: Connection) -> None:
         author = add_author(tx)

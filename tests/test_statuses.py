@@ -23,6 +23,7 @@ def sent(tx: Connection) -> list[dict[str, Any]]:
     return [json.loads(row.document) for row in tx.execute(select(activities).order_by(activities.c.id))]
 
 
+@pytest.mark.attack("API-03")
 async def test_140_characters_are_taken_and_141_are_not(database: Database) -> None:
     def unit(tx: Connection) -> None:
         alice = local(tx, "alice")
@@ -35,6 +36,7 @@ async def test_140_characters_are_taken_and_141_are_not(database: Database) -> N
     await database.write(unit)
 
 
+@pytest.mark.attack("API-03")
 async def test_an_edit_is_held_to_140_too_and_keeps_what_was(database: Database) -> None:
     def unit(tx: Connection) -> None:
         alice = local(tx, "alice")
@@ -52,6 +54,7 @@ async def test_an_edit_is_held_to_140_too_and_keeps_what_was(database: Database)
     await database.write(unit)
 
 
+@pytest.mark.attack("API-03")
 async def test_a_remote_note_may_be_long(database: Database) -> None:
     def unit(tx: Connection) -> None:
         author = remote(tx, "author")

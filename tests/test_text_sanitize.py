@@ -114,6 +114,7 @@ def assert_harmless(html):
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: ascii(payload)[:40])
+@pytest.mark.attack("XSS-01", "XSS-02")
 def test_attacks_leave_nothing_active(payload):
     for html in (payload, f"<p>{payload}</p>", f"<h2>{payload}</h2>", f'<div title="{payload}">x</div>'):
         cleaned = sanitize(html)

@@ -142,6 +142,7 @@ async def test_the_session_cookie_is_out_of_reach(instance: Instance, browser: B
     assert answer.headers["Cache-Control"] == "private, no-store"
 
 
+@pytest.mark.attack("OAU-06")
 def test_the_session_cookie_is_secure_behind_https() -> None:
     jar = cookies("https://social.example", b"a secret of some length")
     response = web.Response()

@@ -102,7 +102,7 @@ async def test_without_a_redirect_the_code_is_shown(browser: Browser, alice: Acc
     assert len(page.all("code")[0].text or "") > 30
 
 
-@pytest.mark.attack("OAU-01")
+@pytest.mark.attack("OAU-01", "OAU-03", "OAU-04")
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -98,7 +98,7 @@ async def test_the_proxy_shows_pictures_of_other_servers(instance: Instance, bro
     assert (ranged.status, ranged.body) == (200, png())
 
 
-@pytest.mark.attack("MED-06")
+@pytest.mark.attack("MED-06", "MED-02")
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
