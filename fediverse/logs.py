@@ -8,6 +8,7 @@ from typing import Any
 
 import regex
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 # What a terminal obeys instead of showing it, and what reorders a line. Line ends and tabs in tracebacks stay.
 _CONTROL = regex.compile(r"[\p{Cc}\p{Cs}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069--\n\t]", regex.V1)
@@ -42,6 +43,7 @@ def configure(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
 
 
@@ -62,3 +64,9 @@ def _plain(name: str, value: object) -> object:
 
 def _escaped(text: str) -> str:
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether the fault may be on this side: a request that is no HTTP is answered 400 and needs no traceback."""
+    cause = record.exc_info[1] if record.exc_info else None
+    return not isinstance(cause, HttpProcessingError)
