@@ -25,5 +25,9 @@ async def test_the_revision_is_written_down(database: Database) -> None:
     def forget(tx: Connection) -> None:
         tx.execute(text("DELETE FROM alembic_version"))
 
+    def remember(tx: Connection) -> None:
+        tx.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": migrations.HEAD})
+
     await database.write(forget)
     assert await database.read(migrations.revision) is None
+    await database.write(remember)  # the database is used again
