@@ -284,7 +284,8 @@ def test_deep_documents_are_read_no_deeper_than_needed() -> None:
     for name in ("to", "tag", "attachment", "url", "icon", "inReplyTo", "contentMap", "endpoints", "publicKey"):
         note(**{"cc": [], name: deep, "to": PUBLIC})
         actor(**{name: deep})
-        read_activity({"type": "Create", "actor": AUTHOR, "object": deep, name: deep})
+        activity = read_activity({"type": "Create", "actor": AUTHOR, "object": deep, name: deep})
+        assert (activity.type, activity.actor_uri) == ("Create", AUTHOR)
 
 
 # Names.

@@ -27,27 +27,27 @@ class RelationshipFacts(Protocol):
     @property
     def target_id(self) -> int: ...  # noqa: D102 the names say it
     @property
-    def following(self) -> bool: ...  # noqa: D102
+    def following(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def requested(self) -> bool: ...  # noqa: D102
+    def requested(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def show_boosts(self) -> bool: ...  # noqa: D102
+    def show_boosts(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def notify(self) -> bool: ...  # noqa: D102
+    def notify(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def followed_by(self) -> bool: ...  # noqa: D102
+    def followed_by(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def requested_by(self) -> bool: ...  # noqa: D102
+    def requested_by(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def blocking(self) -> bool: ...  # noqa: D102
+    def blocking(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def blocked_by(self) -> bool: ...  # noqa: D102
+    def blocked_by(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def muting(self) -> bool: ...  # noqa: D102
+    def muting(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def muting_notifications(self) -> bool: ...  # noqa: D102
+    def muting_notifications(self) -> bool: ...  # noqa: D102 the names say it
     @property
-    def muting_expires_at(self) -> Instant | None: ...  # noqa: D102
+    def muting_expires_at(self) -> Instant | None: ...  # noqa: D102 the names say it
 
 
 def visibility_name(visibility: int) -> str:
