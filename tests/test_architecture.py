@@ -17,7 +17,7 @@ PACKAGE = ROOT / "fediverse"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # Imported inside functions, because they are large and rarely needed.
-HEAVY = {"PIL", "obstore", "alembic", "blurhash"}
+HEAVY = {"PIL", "pillow_heif", "av", "obstore", "alembic", "blurhash", "pywebpush", "selectolax", "aiosmtplib", "redis"}
 
 # Which modules may write a table, beside migrations. Counters of actors are kept by those who count.
 OWNERS = {

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-# The newest revision; a test holds it against the scripts.
-HEAD = "0001"
+_SCRIPTS = Path(__file__).parent / "versions"
+# The newest revision, by the names of the scripts: 0002_what_changes.py. A test holds it against what Alembic says.
+HEAD = max(script.name.partition("_")[0] for script in _SCRIPTS.glob("[0-9]*_*.py"))
 
 _LOCK = 0x66656469  # one migration at a time on PostgreSQL
 
