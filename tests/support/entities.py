@@ -1,6 +1,7 @@
 """Whether JSON has the shape of an entity of Mastodon's client API: its fields, their presence and types.
 
-The table (tests/data/client_api_entities.tsv) lists the facts of the public OpenAPI description of Mastodon.
+The tables (tests/data/client_api_*.tsv) list the facts of the public OpenAPI description of Mastodon, as
+``tools.client_api_facts`` takes them from it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _TABLE = Path(__file__).parent.parent / "data" / "client_api_entities.tsv"
+_OPERATIONS = Path(__file__).parent.parent / "data" / "client_api_operations.tsv"
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -52,8 +54,56 @@ def assert_entity(entity: str, value: Any) -> None:
     assert not found, "\n".join(found)
 
 
+@cache
+def operations() -> dict[tuple[str, str, int], str]:
+    """The type of each successful answer, by method, path (its parameters unnamed) and status."""
+    found = {}
+    for line in _OPERATIONS.read_text().splitlines()[1:]:
+        method, path, status, kind = line.split("\t")
+        found[method, unnamed(path), int(status)] = kind
+    return found
+
+
+def unnamed(path: str) -> str:
+    """A path's template without the names of its parameters."""
+    return re.sub(r"\{[^}]*\}", "{}", path.rstrip("/"))
+
+
+def problems_of_answer(method: str, path: str, status: int, value: Any) -> list[str]:
+    """What is wrong with the JSON that an operation (``path`` with unnamed parameters) answered."""
+    at = f"{method} {path} {status}"
+    kind = "Error" if status >= 400 else operations().get((method, path, status))
+    if kind is None:
+        return []
+    wrong: list[str] = []
+    if not _fits(kind, value, at, wrong):
+        wrong.append(f"{at}: {str(value)[:300]} is not {kind}")
+    return wrong
+
+
 def _fits(kind: str, value: Any, at: str, wrong: list[str]) -> bool:
-    return any(_is(one, value, at, wrong) for one in kind.split("|"))
+    """Whether the value is any of the kinds; what is wrong with it as the nearest of them goes into ``wrong``."""
+    nearest: list[str] | None = None
+    for one in _alternatives(kind):
+        found: list[str] = []
+        if _is(one, value, at, found):
+            if not found:
+                return True
+            nearest = found if nearest is None or len(found) < len(nearest) else nearest
+    wrong += nearest or []
+    return nearest is not None
+
+
+@cache
+def _alternatives(kind: str) -> list[str]:
+    """The kinds between the bars that stand outside of brackets and quotes."""
+    parts, depth, start = [], 0, 0
+    for place, character in enumerate(kind):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(character, 0)
+        if character == "|" and depth == 0:
+            parts.append(kind[start:place])
+            start = place + 1
+    return [*parts, kind[start:]]
 
 
 def _is(kind: str, value: Any, at: str, wrong: list[str]) -> bool:
@@ -61,6 +111,10 @@ def _is(kind: str, value: Any, at: str, wrong: list[str]) -> bool:
         if not isinstance(value, list):
             return False
         return all(_fits(kind[1:-1], item, f"{at}[{i}]", wrong) for i, item in enumerate(value))
+    if kind.startswith("{") and kind.endswith("}"):
+        return isinstance(value, dict) and all(
+            _fits(kind[1:-1], item, f"{at}.{name}", wrong) for name, item in value.items()
+        )
     if kind.startswith('"'):
         return value in kind.strip('"').split(",")
     if kind in _entities():
@@ -69,6 +123,8 @@ def _is(kind: str, value: Any, at: str, wrong: list[str]) -> bool:
         wrong += problems(kind, value, at)
         return True
     match kind:
+        case "any":
+            return True
         case "string":
             return isinstance(value, str)
         case "integer":

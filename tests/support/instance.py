@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 from aiohttp import web
 from sqlalchemy import Connection
 
@@ -21,6 +22,7 @@ from fediverse.db import Database, open_database
 from fediverse.settings import Settings
 from fediverse.slowness import PATIENCE, Patience
 from fediverse.workers import WORKERS
+from tests.support.entities import problems_of_answer, unnamed
 
 _KEYS: list[directory.LocalKeys] = []
 
@@ -182,6 +184,7 @@ async def running(
     )
     await database.close()
     app = create_app(settings, run_workers=False, patience=patience)
+    wrong = _checked(app)
     runner = slowness.runner(app, grace_seconds=1, patience=patience)
     await runner.setup()
     try:
@@ -191,6 +194,25 @@ async def running(
             yield Instance(settings, app, http, f"http://127.0.0.1:{port}")
     finally:
         await runner.cleanup()
+    assert not wrong, "answers that are not what clients expect:\n" + "\n".join(wrong)
+
+
+def _checked(app: web.Application) -> list[str]:
+    """Every answer of the client API is held against the shape of its entity; what does not fit ends up in the list."""
+    wrong: list[str] = []
+
+    async def check(request: web.Request, response: web.StreamResponse) -> None:
+        resource = request.match_info.route.resource
+        if resource is None or not resource.canonical.startswith("/api/") or not isinstance(response, web.Response):
+            return
+        if response.content_type != "application/json" or not isinstance(response.body, bytes):
+            return
+        path = unnamed(resource.canonical)
+        found = problems_of_answer(request.method, path, response.status, orjson.loads(response.body))
+        wrong.extend(found[:10])
+
+    app.on_response_prepare.append(check)
+    return wrong
 
 
 def create_account(
