@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, or_, select, update
 
-from fediverse import ids
+from fediverse import events, ids
 from fediverse.clock import Instant
 from fediverse.db import insert
 from fediverse.drafts import Visibility
@@ -138,6 +138,7 @@ def set_suspended(tx: Connection, actor_id: int, suspended: bool, *, now: Instan
         .values(suspended_at=now if suspended else None, version=actors.c.version + 1)
     )
     _relist(tx, actors.c.id == actor_id)
+    events.after_commit(tx, events.AccessChanged(actor_id=actor_id))
     audit(tx, by, action="account.suspend" if suspended else "account.unsuspend", target=str(actor_id), now=now)
 
 

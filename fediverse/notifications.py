@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from fediverse import ids
+from fediverse import events, ids
 from fediverse.clock import Instant
 from fediverse.db import Prepared, insert
 from fediverse.paging import Page, Shape
@@ -66,6 +66,8 @@ def notify(
     ]
     if rows:
         tx.execute((_TELL if by.limited_at is None else _TELL_FOLLOWER)(tx), rows)
+        # Who is not to be told has no row then: whoever listens looks.
+        events.after_commit(tx, events.Notified(tuple((row["recipient"], row["id"]) for row in rows)))
 
 
 def _big(name: str) -> BindParameter[int]:

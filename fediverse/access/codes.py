@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from fediverse import events
 from fediverse.access.apps import AuthorizeRequest
 from fediverse.access.errors import OAuthError
 from fediverse.access.scopes import join_scopes
@@ -86,10 +87,11 @@ def _proves(challenge: str, verifier: str | None) -> bool:
 
 
 def _revoke_tokens_of(tx: Connection, code_hash: str, *, now: Instant) -> None:
-    known = tx.execute(select(oauth_codes.c.code_hash).where(oauth_codes.c.code_hash == code_hash)).one_or_none()
+    known = tx.execute(select(oauth_codes.c.person_id).where(oauth_codes.c.code_hash == code_hash)).one_or_none()
     if known is not None:
         tx.execute(
             update(oauth_tokens)
             .where(oauth_tokens.c.code_hash == code_hash, oauth_tokens.c.revoked_at.is_(None))
             .values(revoked_at=now)
         )
+        events.after_commit(tx, events.AccessChanged(person_id=known.person_id))

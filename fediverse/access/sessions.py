@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
+from fediverse import events
 from fediverse.access.scopes import ALL_SCOPES
 from fediverse.access.secret import fingerprint, new_secret
 from fediverse.access.tokens import Credentials
@@ -97,6 +98,7 @@ def end_all(tx: Connection, person_id: int, *, now: Instant, keep_cookie: str | 
         .where(oauth_tokens.c.person_id == person_id, oauth_tokens.c.revoked_at.is_(None))
         .values(revoked_at=now)
     )
+    events.after_commit(tx, events.AccessChanged(person_id=person_id))
 
 
 def sweep(tx: Connection, *, now: Instant) -> None:

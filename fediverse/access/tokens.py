@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
+from fediverse import events
 from fediverse.access.scopes import held, join_scopes
 from fediverse.access.secret import fingerprint, new_secret
 from fediverse.clock import DAY, Instant
@@ -173,11 +174,14 @@ def revoke_token(tx: Connection, *, app_id: int, token: str, now: Instant) -> bo
         return True
     if owner != app_id:
         return False
-    tx.execute(
+    revoked = tx.scalar(
         update(oauth_tokens)
         .where(oauth_tokens.c.token_hash == fingerprint(token), oauth_tokens.c.revoked_at.is_(None))
         .values(revoked_at=now)
+        .returning(oauth_tokens.c.id)
     )
+    if revoked is not None:
+        events.after_commit(tx, events.AccessChanged(token_id=revoked))
     return True
 
 

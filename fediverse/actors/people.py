@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Row, delete, exists, select, update
 
-from fediverse import ids
+from fediverse import events, ids
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.errors import Conflict, Invalid
@@ -157,6 +157,7 @@ def set_password_hash(tx: Connection, person_id: int, password_hash: str) -> Non
 def set_suspended(tx: Connection, person_id: int, suspended: bool, *, now: Instant) -> None:
     """The person can no longer sign in, or can again."""
     tx.execute(update(people).where(people.c.id == person_id).values(suspended_at=now if suspended else None))
+    events.after_commit(tx, events.AccessChanged(person_id=person_id))
 
 
 def approve(tx: Connection, person_id: int, *, now: Instant) -> None:
@@ -177,3 +178,4 @@ def seen(tx: Connection, person_id: int, *, now: Instant) -> None:
 def delete_person(tx: Connection, person_id: int) -> None:
     """Nothing of the person is stored any more; sessions, tokens and memberships go along."""
     tx.execute(delete(people).where(people.c.id == person_id))
+    events.after_commit(tx, events.AccessChanged(person_id=person_id))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select, update
 
-from fediverse import ids, notifications, timelines
+from fediverse import events, ids, notifications, timelines
 from fediverse.clock import Instant
 from fediverse.db import Prepared
 from fediverse.drafts import Visibility
@@ -93,6 +93,7 @@ def unboost(tx: Connection, urls: Urls, actor: Row[Any], status: Row[Any], *, au
         return False
     _count(tx, actor.id, status.id, by=-1)
     notifications.retract(tx, kind="reblog", by_id=actor.id, status_id=status.id)
+    events.after_commit(tx, events.Deleted(row.id))
     if row.local:
         publishing.unboosted(tx, urls, row, actor=actor, status=status, author=author, now=now)
     return True

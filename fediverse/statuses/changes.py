@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import delete as sql_delete
 
-from fediverse import notifications, text
+from fediverse import events, notifications, text
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
@@ -68,6 +68,7 @@ def edit(
     put_mentions(tx, row.id, mentions)
     newly = [actor.id for actor in mentions if actor.id not in known and actor.host == ""]
     notifications.notify(tx, newly, kind="mention", by=author, status=row, now=now)
+    events.after_commit(tx, events.Edited(row.id))
     if row.local:
         publishing.edited(tx, urls, row, author=author, mentions=mentions, now=now)
     return row
@@ -81,6 +82,7 @@ def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], no
     status = locked
     if status.local:
         publishing.deleted(tx, urls, status, author=author, now=now)
+    _tell_deleted(tx, status)
     _drop_boosts(tx, status.id)
     notifications.forget_statuses(tx, [status.id])
     for table in (status_edits, mentions_table, favourites, bookmarks, pins):
@@ -111,6 +113,20 @@ def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], no
                 .where(statuses.c.id == status.in_reply_to_id, statuses.c.replies_count > 0)
                 .values(replies_count=statuses.c.replies_count - 1, version=statuses.c.version + 1)
             )
+
+
+def _tell_deleted(tx: Connection, status: Row[Any]) -> None:
+    events.after_commit(
+        tx,
+        events.Deleted(
+            status.id,
+            listed=status.listed,
+            public=status.visibility == Visibility.PUBLIC,
+            local=status.local,
+            has_media=bool(status.attachments),
+            tags=tuple(text.fold_tag(tag["name"]) for tag in status.tags),
+        ),
+    )
 
 
 def _locked(tx: Connection, status_id: int) -> Row[Any] | None:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from fediverse import ids, jobs, notifications
+from fediverse import events, ids, jobs, notifications
 from fediverse.clock import DAY, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import Visibility
@@ -59,6 +59,8 @@ def surface(tx: Connection, status: Row[Any], *, author: Row[Any], mentioned: Se
         has_subscribers = spread(tx, status, after=0)
         if has_subscribers and status.in_reply_to_author_id in (None, author.id):
             notifications.notify_subscribers(tx, status, author=author, now=now)
+    if status.visibility == Visibility.DIRECT:
+        events.after_commit(tx, events.Surfaced(status.id, status.author_id))
     if mentioned:
         notifications.notify(tx, mentioned, kind="mention", by=author, status=status, now=now)
 
@@ -82,6 +84,9 @@ def spread(tx: Connection, status: Row[Any], *, after: int) -> bool:
     """
     who = {"author": status.author_id, "after": after}
     first, last, has_subscribers = tx.execute(_AHEAD, {**who, "skipped": DIRECTLY - 1}).one()
+    until = last if last is not None else ids.MAX_ID
+    if first is not None or not after:
+        events.after_commit(tx, events.Surfaced(status.id, status.author_id, after, until))
     if first is None:
         return False
     rule = _rule_of(status)
@@ -89,7 +94,7 @@ def spread(tx: Connection, status: Row[Any], *, after: int) -> bool:
         subject = status.boost_of_id or status.id
         facts = {
             **who,
-            "until": last if last is not None else ids.MAX_ID,
+            "until": until,
             "status": status.id,
             "subject": subject,
             "addressee": status.in_reply_to_author_id,

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, or_, select, update
 
+from fediverse import events
 from fediverse.actors import relations
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
@@ -76,6 +77,7 @@ def mark_gone(tx: Connection, actor_id: int, now: Instant) -> None:
         .where(actors.c.id == actor_id)
         .values(**_WIPED_PROFILE, deleted_at=now, version=actors.c.version + 1)
     )
+    events.after_commit(tx, events.AccessChanged(actor_id=actor_id))
 
 
 def _take_back_reactions(tx: Connection, actor_id: int) -> None:
