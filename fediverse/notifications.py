@@ -29,9 +29,11 @@ from fediverse.clock import Instant
 from fediverse.db import Prepared, insert
 from fediverse.paging import Page, Shape
 from fediverse.tables.actors import actors, blocks, follows, mutes
+from fediverse.tables.relations import hidden_hosts
 from fediverse.tables.statuses import conversation_mutes, statuses
 from fediverse.tables.timelines import markers
 from fediverse.tables.timelines import notifications as table
+from fediverse.visibility import language_mark, wants_language
 
 Kind = Literal["mention", "reblog", "favourite", "follow", "follow_request", "status", "update"]
 
@@ -59,6 +61,7 @@ def notify(
             "by": by.id,
             "status": status.id if status is not None else 0,
             "conversation": status.conversation_id if status is not None else 0,
+            "host": by.host,
             "now": now,
         }
         for recipient in recipient_ids
@@ -84,6 +87,7 @@ def _tell(*further: ColumnElement[bool]) -> Prepared[postgresql.Insert]:
         mutes.c.notifications,
         or_(mutes.c.expires_at.is_(None), mutes.c.expires_at > _big("now")),
     )
+    hidden = exists().where(hidden_hosts.c.actor_id == recipient, hidden_hosts.c.host == bindparam("host", type_=Text))
     conversation_muted = exists().where(
         conversation_mutes.c.actor_id == recipient, conversation_mutes.c.conversation_id == _big("conversation")
     )
@@ -100,6 +104,7 @@ def _tell(*further: ColumnElement[bool]) -> Prepared[postgresql.Insert]:
         actors.c.deleted_at.is_(None),
         ~blocked,
         ~muted,
+        ~hidden,
         ~conversation_muted,
         *further,
     )
@@ -118,7 +123,11 @@ def notify_subscribers(tx: Connection, status: Row[Any], *, author: Row[Any], no
     """Those who asked to be told of each post of the author are."""
     subscribers = tx.scalars(
         select(follows.c.follower_id).where(
-            follows.c.followee_id == author.id, follows.c.follower_is_local, follows.c.accepted, follows.c.notify
+            follows.c.followee_id == author.id,
+            follows.c.follower_is_local,
+            follows.c.accepted,
+            follows.c.notify,
+            wants_language(language_mark(status.language)),
         )
     ).all()
     notify(tx, subscribers, kind="status", by=author, status=status, now=now)
@@ -146,6 +155,12 @@ def forget_statuses(tx: Connection, status_ids: Sequence[int]) -> None:
 def forget_between(tx: Connection, actor_id: int, other_id: int) -> None:
     """The actor is told nothing of the other any more, as after a block."""
     tx.execute(delete(table).where(table.c.actor_id == actor_id, table.c.from_actor_id == other_id))
+
+
+def forget_host(tx: Connection, actor_id: int, host: str) -> None:
+    """The actor is told nothing of anybody on the host any more."""
+    there = select(actors.c.id).where(actors.c.host == host)
+    tx.execute(delete(table).where(table.c.actor_id == actor_id, table.c.from_actor_id.in_(there)))
 
 
 def page(

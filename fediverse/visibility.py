@@ -23,6 +23,7 @@ from sqlalchemy import (
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
 from fediverse.tables.actors import actors, blocks, follows, mutes
+from fediverse.tables.relations import hidden_hosts
 from fediverse.tables.statuses import mentions, statuses
 
 
@@ -94,12 +95,30 @@ def muted_by(actor_id: int | ColumnElement[int], *, now: Instant | ColumnElement
     )
 
 
-def shows(author_id: ColumnElement[int], *, limited: bool = True) -> ColumnElement[bool]:
-    """Whether the author's posts show at all; ``limited=False`` leaves out limited accounts too."""
+def shows(
+    author_id: ColumnElement[int], *, limited: bool = True, viewer_id: ColumnElement[int] | None = None
+) -> ColumnElement[bool]:
+    """Whether the author's posts show at all; ``limited=False`` leaves out limited accounts too.
+
+    To a viewer nobody shows who is on a host that the viewer hides.
+    """
     conditions = [actors.c.id == author_id, actors.c.suspended_at.is_(None), actors.c.deleted_at.is_(None)]
     if not limited:
         conditions.append(actors.c.limited_at.is_(None))
+    if viewer_id is not None:
+        hidden = select(hidden_hosts.c.host).where(hidden_hosts.c.actor_id == viewer_id)
+        conditions.append(actors.c.host.not_in(hidden))
     return exists().where(*conditions).correlate_except(actors)
+
+
+def language_mark(language: str | None) -> str:
+    """What to look for in the languages of a follow: what has no language is wanted by everybody."""
+    return f",{language.partition('-')[0].lower()}," if language else ","
+
+
+def wants_language(mark: str | ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a follow is of posts in that language (:func:`language_mark`) too."""
+    return or_(follows.c.languages.is_(None), follows.c.languages.contains(mark))
 
 
 def to_somebody_else(status: FromClause) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from fediverse import access, clock, jobs, keys, media, metrics, queue, statuses, timelines
+from fediverse.actors import hidden_hosts
 from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
 from fediverse.outbox.delivery import Worker as DeliveryWorker
@@ -39,6 +40,7 @@ class Workers:
         kinds: dict[str, jobs.Job] = {
             "spread": _Spread(database),
             **app[keys.DISCOVERY].job_kinds(),
+            **hidden_hosts.job_kinds(database, app[keys.URLS]),
             **media.job_kinds(app[keys.PICTURES]),
         }
         self._jobs = jobs.Worker(database, hub, kinds)

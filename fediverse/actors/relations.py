@@ -7,37 +7,25 @@ Every change that a remote actor asks for selects by that actor.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, exists, func, or_, select, true, update
 
 from fediverse import ids, notifications, timelines
+from fediverse.actors import endorsements
 from fediverse.actors import relation_activities as send
+from fediverse.actors.standing import Relationship as Relationship
+from fediverse.actors.standing import relationships as relationships
 from fediverse.clock import Instant
 from fediverse.db import insert
 from fediverse.errors import Forbidden, NotFound
 from fediverse.paging import Page
 from fediverse.tables.actors import actors, blocks, follows, mutes
+from fediverse.tables.relations import account_notes, hidden_hosts
+from fediverse.tables.relations import endorsements as endorsements_table
 from fediverse.urls import Urls
 
-
-@dataclass(frozen=True, slots=True)
-class Relationship:
-    """How one actor stands to another."""
-
-    target_id: int
-    following: bool = False
-    requested: bool = False
-    show_boosts: bool = False
-    notify: bool = False
-    followed_by: bool = False
-    requested_by: bool = False
-    blocking: bool = False
-    blocked_by: bool = False
-    muting: bool = False
-    muting_notifications: bool = False
-    muting_expires_at: Instant | None = None
+_FAMILIAR = 40
 
 
 def follow(
@@ -47,18 +35,26 @@ def follow(
     target: Row[Any],
     *,
     now: Instant,
-    show_boosts: bool = True,
-    notify: bool = False,
+    show_boosts: bool | None = None,
+    notify: bool | None = None,
+    languages: Sequence[str] | None = None,
 ) -> None:
     """The local actor follows the target, or has asked to when the target decides that itself.
 
-    Following again changes the options only. Raises Forbidden between those who block each other, for oneself and for
-    a suspended target.
+    Following again changes the options only, those that are given. ``languages`` are all that posts may be in; empty:
+    in any. Raises Forbidden between those who block each other, for oneself, for a suspended target and for one on
+    a host that the actor hides.
     """
     if actor.id == target.id:
         raise Forbidden("You cannot follow yourself.")
     if is_blocked_either(tx, actor.id, target.id) or target.suspended_at is not None or target.deleted_at is not None:
         raise Forbidden("You cannot follow this account.")
+    if target.host != "" and tx.scalar(select(_hides(actor.id, target.host))):
+        raise Forbidden("You block the domain of this account. Unblock the domain first to follow it.")
+    options: dict[str, Any] = {"show_boosts": show_boosts, "notify": notify}
+    options = {name: value for name, value in options.items() if value is not None}
+    if languages is not None:
+        options["languages"] = f",{','.join(languages)}," if languages else None
     at_once = target.host == "" and not target.locked and actor.limited_at is None
     row = tx.execute(
         insert(tx, follows)
@@ -68,15 +64,15 @@ def follow(
             followee_id=target.id,
             accepted=at_once,
             follower_is_local=True,
-            show_boosts=show_boosts,
-            notify=notify,
             created_at=now,
+            **options,
         )
         .on_conflict_do_nothing()
         .returning(follows.c.id)
     ).first()
     if row is None:
-        tx.execute(update(follows).where(_between(actor.id, target.id)).values(show_boosts=show_boosts, notify=notify))
+        if options:
+            tx.execute(update(follows).where(_between(actor.id, target.id)).values(options))
         return
     if at_once:
         _begun(tx, actor, target)
@@ -183,7 +179,8 @@ def receive_follow(
 
     A repeated Follow is answered again, with its new id: the first answer may have been lost.
     """
-    if follower.suspended_at is not None or is_blocked_either(tx, follower.id, followee.id):
+    refused = follower.suspended_at is not None or is_blocked_either(tx, follower.id, followee.id)
+    if refused or tx.scalar(select(_hides(followee.id, follower.host))):
         send.reject(tx, urls, followee, follower, follow_uri=uri, now=now)
         return
     row = tx.execute(
@@ -260,6 +257,9 @@ def end_all(tx: Connection, actor_id: int) -> None:
     tx.execute(delete(follows).where(or_(follows.c.follower_id == actor_id, follows.c.followee_id == actor_id)))
     tx.execute(delete(blocks).where(or_(blocks.c.actor_id == actor_id, blocks.c.target_id == actor_id)))
     tx.execute(delete(mutes).where(or_(mutes.c.actor_id == actor_id, mutes.c.target_id == actor_id)))
+    for table in (endorsements_table, account_notes):
+        tx.execute(delete(table).where(or_(table.c.actor_id == actor_id, table.c.target_id == actor_id)))
+    tx.execute(delete(hidden_hosts).where(hidden_hosts.c.actor_id == actor_id))
 
 
 def is_blocked_either(tx: Connection, one_id: int, other_id: int) -> bool:
@@ -279,68 +279,6 @@ def follow_by_id(tx: Connection, follower_id: int, follow_id: int) -> Row[Any] |
     return tx.execute(select(follows).where(mine)).first()
 
 
-def relationships(tx: Connection, actor_id: int, target_ids: Sequence[int], *, now: Instant) -> list[Relationship]:
-    """How the actor stands to each target, in the given order."""
-    following = {
-        r.followee_id: r
-        for r in _rows(tx, follows, follows.c.follower_id == actor_id, follows.c.followee_id, target_ids)
-    }
-    followers = {
-        r.follower_id: r
-        for r in _rows(tx, follows, follows.c.followee_id == actor_id, follows.c.follower_id, target_ids)
-    }
-    blocking = {r.target_id for r in _rows(tx, blocks, blocks.c.actor_id == actor_id, blocks.c.target_id, target_ids)}
-    blocked = {r.actor_id for r in _rows(tx, blocks, blocks.c.target_id == actor_id, blocks.c.actor_id, target_ids)}
-    muting = {
-        r.target_id: r
-        for r in _rows(tx, mutes, mutes.c.actor_id == actor_id, mutes.c.target_id, target_ids)
-        if r.expires_at is None or r.expires_at > now
-    }
-    return [
-        _relationship(
-            target,
-            out=following.get(target),
-            back=followers.get(target),
-            blocking=target in blocking,
-            blocked_by=target in blocked,
-            muted=muting.get(target),
-        )
-        for target in target_ids
-    ]
-
-
-def _rows(
-    tx: Connection, table: Table, mine: ColumnElement[bool], other: ColumnElement[int], target_ids: Sequence[int]
-) -> Sequence[Row[Any]]:
-    return tx.execute(select(table).where(mine, other.in_(target_ids))).all()
-
-
-def _relationship(
-    target_id: int,
-    *,
-    out: Row[Any] | None,
-    back: Row[Any] | None,
-    blocking: bool,
-    blocked_by: bool,
-    muted: Row[Any] | None,
-) -> Relationship:
-    following = out is not None and out.accepted
-    return Relationship(
-        target_id,
-        following=following,
-        requested=out is not None and not out.accepted,
-        show_boosts=following and out is not None and out.show_boosts,
-        notify=following and out is not None and out.notify,
-        followed_by=back is not None and back.accepted,
-        requested_by=back is not None and not back.accepted,
-        blocking=blocking,
-        blocked_by=blocked_by,
-        muting=muted is not None,
-        muting_notifications=muted is not None and muted.notifications,
-        muting_expires_at=muted.expires_at if muted is not None else None,
-    )
-
-
 def followers_page(tx: Connection, actor_id: int, page: Page) -> list[tuple[int, int]]:
     """(paging id, actor id) of the actor's followers, the latest first."""
     return _page(tx, follows, follows.c.follower_id, page, follows.c.followee_id == actor_id, follows.c.accepted)
@@ -349,6 +287,30 @@ def followers_page(tx: Connection, actor_id: int, page: Page) -> list[tuple[int,
 def following_page(tx: Connection, actor_id: int, page: Page) -> list[tuple[int, int]]:
     """(paging id, actor id) of those whom the actor follows, the latest first."""
     return _page(tx, follows, follows.c.followee_id, page, follows.c.follower_id == actor_id, follows.c.accepted)
+
+
+def familiar_followers(tx: Connection, actor_id: int, target_ids: Sequence[int]) -> Sequence[tuple[int, int]]:
+    """(target, follower) for those whom the actor follows and who follow a target, the latest first.
+
+    At most 40 for each; whoever hides whom it follows is not among them.
+    """
+    mine = follows.alias("mine")
+    place = func.row_number().over(partition_by=follows.c.followee_id, order_by=follows.c.id.desc()).label("place")
+    found = (
+        select(follows.c.followee_id, follows.c.follower_id, place)
+        .join(mine, and_(mine.c.followee_id == follows.c.follower_id, mine.c.follower_id == actor_id, mine.c.accepted))
+        .join(actors, actors.c.id == follows.c.follower_id)
+        .where(
+            follows.c.followee_id.in_(target_ids),
+            follows.c.accepted,
+            ~actors.c.hide_relations,
+            actors.c.suspended_at.is_(None),
+            actors.c.deleted_at.is_(None),
+        )
+        .subquery()
+    )
+    statement = select(found.c.followee_id, found.c.follower_id).where(found.c.place <= _FAMILIAR)
+    return [(row.followee_id, row.follower_id) for row in tx.execute(statement.order_by(found.c.place))]
 
 
 def requests_page(tx: Connection, actor_id: int, page: Page) -> list[tuple[int, int]]:
@@ -385,6 +347,10 @@ def _page(
         statement = statement.where(actors.c.suspended_at.is_(None))
     rows = tx.execute(page.select(statement, table.c.id)).all()
     return page.newest_first([(row.id, row.other_id) for row in rows])
+
+
+def _hides(actor_id: int, host: str) -> ColumnElement[bool]:
+    return exists().where(hidden_hosts.c.actor_id == actor_id, hidden_hosts.c.host == host)
 
 
 def _between(follower_id: int, followee_id: int) -> ColumnElement[bool]:
@@ -424,6 +390,7 @@ def _end(tx: Connection, follower_id: int, followee_id: int) -> Row[Any] | None:
     if row is not None and row.accepted:
         _count(tx, follower_id, followee_id, by=-1)
         if row.follower_is_local:
+            endorsements.unendorse(tx, follower_id, followee_id)
             timelines.withdraw(tx, follower_id, followee_id)
     return row
 

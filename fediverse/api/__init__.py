@@ -15,6 +15,8 @@ from fediverse.api import (
     accounts,
     apps,
     cors,
+    domain_blocks,
+    endorsements,
     instance,
     notifications,
     oauth,
@@ -41,6 +43,8 @@ def add_routes(app: web.Application) -> None:
     for module in (
         accounts,
         apps,
+        domain_blocks,
+        endorsements,
         instance,
         notifications,
         oauth,

@@ -23,6 +23,8 @@ from fediverse.urls import Urls
 routes = web.RouteTableDef()
 _RELATIONSHIPS: Final = 100
 _SEARCH: Final = (40, 80)
+_FAMILIAR: Final = 40
+_SEVERAL: Final = 40
 _OFFSET: Final = 10_000
 
 _Pairs = list[tuple[int, int]]
@@ -84,6 +86,24 @@ async def relationships(request: web.Request) -> web.Response:
     return await respond.read(request, work, scope="read:follows")
 
 
+@routes.get("/api/v1/accounts/familiar_followers")
+async def familiar_followers(request: web.Request) -> web.Response:
+    """Who of those whom the actor follows follows each of some accounts, too."""
+    wanted = query(request).ids("id", most=_FAMILIAR)
+
+    def work(tx: Connection, call: Call) -> list[dict[str, Any]]:
+        known = [row for row in loading.in_order(tx, wanted) if row.deleted_at is None]
+        open_ones = [row.id for row in known if not row.hide_relations]
+        pairs = relations.familiar_followers(tx, call.actor_id, open_ones) if open_ones else []
+        rows = loading.accounts(tx, {follower_id for _, follower_id in pairs})
+        found: dict[int, list[dict[str, Any]]] = {row.id: [] for row in known}
+        for target_id, follower_id in pairs:
+            found[target_id].append(entities.account(rows[follower_id], call.site))
+        return [{"id": str(target_id), "accounts": accounts} for target_id, accounts in found.items()]
+
+    return await respond.read(request, work, scope="read:follows")
+
+
 @routes.get("/api/v1/accounts/search")
 async def find_accounts(request: web.Request) -> web.Response:
     """Accounts by handle or name; with ``resolve`` a whole handle is also asked of its server."""
@@ -120,6 +140,18 @@ async def resolve_handle(request: web.Request, words: str) -> Row[Any] | None:
     return await request.app[keys.DISCOVERY].find_handle(username, host)
 
 
+@routes.get("/api/v1/accounts")
+async def several(request: web.Request) -> web.Response:
+    """Some accounts; those that are not there are left out."""
+    wanted = query(request).ids("id", most=_SEVERAL)
+
+    def work(tx: Connection, call: Call) -> list[dict[str, Any]]:
+        rows = loading.in_order(tx, [actor_id for actor_id in wanted if actor_id != INSTANCE_ACTOR_ID])
+        return [entities.account(row, call.site) for row in rows if row.deleted_at is None]
+
+    return await respond.read(request, work, scope="read:accounts", anonymous=True)
+
+
 @routes.get("/api/v1/accounts/{id}")
 async def show(request: web.Request) -> web.Response:
     """An account."""
@@ -129,6 +161,18 @@ async def show(request: web.Request) -> web.Response:
         return entities.account(find(tx, actor_id), call.site)
 
     return await respond.read(request, work, scope="read:accounts", anonymous=True)
+
+
+@routes.get("/api/v1/accounts/{id}/identity_proofs")
+async def identity_proofs(request: web.Request) -> web.Response:
+    """None: they were proofs by Keybase, which are made no more. Clients that still ask are told so, as elsewhere."""
+    actor_id = path_id(request)
+
+    def work(tx: Connection, _call: Call) -> list[dict[str, Any]]:
+        find(tx, actor_id)
+        return []
+
+    return await respond.read(request, work, scope="read:accounts")
 
 
 @routes.get("/api/v1/accounts/{id}/statuses")

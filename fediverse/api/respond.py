@@ -69,7 +69,7 @@ class Call:
 class Listing:
     """A page of entities; ``cursors`` are the ids to page by, newest first, empty at the end."""
 
-    items: list[dict[str, Any]]
+    items: Sequence[dict[str, Any] | str]
     cursors: Sequence[int] = field(default=())
 
 

@@ -48,6 +48,14 @@ class RelationshipFacts(Protocol):
     def muting_notifications(self) -> bool: ...  # noqa: D102 the names say it
     @property
     def muting_expires_at(self) -> Instant | None: ...  # noqa: D102 the names say it
+    @property
+    def languages(self) -> tuple[str, ...]: ...  # noqa: D102 the names say it
+    @property
+    def domain_blocking(self) -> bool: ...  # noqa: D102 the names say it
+    @property
+    def endorsed(self) -> bool: ...  # noqa: D102 the names say it
+    @property
+    def note(self) -> str: ...  # noqa: D102 the names say it
 
 
 def visibility_name(visibility: int) -> str:
@@ -179,7 +187,7 @@ def relationship(facts: RelationshipFacts) -> dict[str, Any]:
         "following": facts.following,
         "showing_reblogs": facts.following and facts.show_boosts,
         "notifying": facts.following and facts.notify,
-        "languages": None,
+        "languages": list(facts.languages) or None,
         "followed_by": facts.followed_by,
         "blocking": facts.blocking,
         "blocked_by": facts.blocked_by,
@@ -188,7 +196,7 @@ def relationship(facts: RelationshipFacts) -> dict[str, Any]:
         "muting_expires_at": rfc3339(facts.muting_expires_at) if facts.muting_expires_at else None,
         "requested": facts.requested,
         "requested_by": facts.requested_by,
-        "domain_blocking": False,
-        "endorsed": False,
-        "note": "",
+        "domain_blocking": facts.domain_blocking,
+        "endorsed": facts.endorsed,
+        "note": facts.note,
     }

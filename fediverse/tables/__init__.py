@@ -2,6 +2,8 @@
 
 - ``actors``: actors.directory (actors, actor_keys), actors.people (people, memberships), actors.relations (follows,
   blocks, mutes)
+- ``relations``: actors.private_notes (account_notes), actors.endorsements (endorsements), actors.hidden_hosts
+  (hidden_hosts)
 - ``statuses``: statuses (statuses, status_edits, mentions, tags, status_tags, tombstones), reactions (favourites,
   bookmarks, pins, conversation_mutes)
 - ``timelines``: timelines (home_entries), notifications (notifications, markers)
@@ -13,7 +15,7 @@
 Instants are integers (milliseconds since the epoch); ids are sortable 64-bit integers made by ``fediverse.ids``.
 """
 
-from fediverse.tables import access, actors, inbox, instance, outbox, statuses, timelines
+from fediverse.tables import access, actors, inbox, instance, outbox, relations, statuses, timelines
 from fediverse.tables.base import metadata
 
-__all__ = ["access", "actors", "inbox", "instance", "metadata", "outbox", "statuses", "timelines"]
+__all__ = ["access", "actors", "inbox", "instance", "metadata", "outbox", "relations", "statuses", "timelines"]

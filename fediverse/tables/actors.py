@@ -127,6 +127,7 @@ follows = Table(
     flag("follower_is_local"),  # so that a post finds its home timelines without passing by every remote follower
     Column("show_boosts", Boolean, nullable=False, server_default=true()),
     flag("notify"),
+    Column("languages", Text),  # ",de,en,": only posts in these are wanted; NULL for all
     instant("created_at"),
     UniqueConstraint("follower_id", "followee_id"),
 )

@@ -13,11 +13,13 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
     cast,
     delete,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -33,7 +35,7 @@ from fediverse.paging import Page, Shape
 from fediverse.tables.actors import blocks, follows
 from fediverse.tables.statuses import HEAD, statuses
 from fediverse.tables.timelines import home_entries
-from fediverse.visibility import muted_by, shows
+from fediverse.visibility import language_mark, muted_by, shows, wants_language
 
 # Home timelines filled in the transaction that posts; a job fills the rest.
 DIRECTLY = 500
@@ -98,6 +100,7 @@ def spread(tx: Connection, status: Row[Any], *, after: int) -> bool:
             "status": status.id,
             "subject": subject,
             "addressee": status.in_reply_to_author_id,
+            "language": language_mark(status.language),
             "since": ids.floor_id(ids.instant_of(status.id) - BOOST_WINDOW),
         }
         tx.execute(_SPREAD[rule](tx), facts)
@@ -142,7 +145,13 @@ def _spread_where(*rules: ColumnElement[bool]) -> Prepared[postgresql.Insert]:
         cast(_number("status"), BigInteger),
         cast(_number("author"), BigInteger),
         cast(_number("subject"), BigInteger),
-    ).where(_followers, follows.c.id > _number("after"), follows.c.id <= _number("until"), *rules)
+    ).where(
+        _followers,
+        follows.c.id > _number("after"),
+        follows.c.id <= _number("until"),
+        wants_language(bindparam("language", type_=Text)),
+        *rules,
+    )
     columns = ["actor_id", "status_id", "author_id", "subject_id"]
     return Prepared(lambda insert: insert(home_entries).from_select(columns, receiving).on_conflict_do_nothing())
 
@@ -189,6 +198,12 @@ def _enter(tx: Connection, actor_ids: Iterable[int], status: Row[Any]) -> None:
 def backfill(tx: Connection, follower_id: int, followee_id: int) -> None:
     """The recent posts of somebody newly followed show in the follower's home timeline, by the reply rule."""
     also = follows.alias("also")
+    languages = tx.scalar(
+        select(follows.c.languages).where(follows.c.follower_id == follower_id, follows.c.followee_id == followee_id)
+    )
+    codes = languages.strip(",").split(",") if languages else []
+    spoken = func.lower(statuses.c.language).concat("-")
+    wanted = or_(statuses.c.language.is_(None), *(spoken.startswith(f"{code}-") for code in codes))
     addressee = statuses.c.in_reply_to_author_id
     follows_both = exists().where(also.c.follower_id == follower_id, also.c.followee_id == addressee, also.c.accepted)
     recent = (
@@ -203,6 +218,7 @@ def backfill(tx: Connection, follower_id: int, followee_id: int) -> None:
             statuses.c.deleted_at.is_(None),
             statuses.c.visibility <= Visibility.FOLLOWERS,
             statuses.c.boost_of_id.is_(None),
+            wanted if codes else true(),
             or_(
                 and_(addressee.is_(None), statuses.c.in_reply_to_uri.is_(None)),
                 addressee == followee_id,
@@ -250,8 +266,8 @@ def _home_page(shape: Shape) -> Select[Any]:
             subject.c.deleted_at.is_(None),
             home_entries.c.author_id.not_in(hidden),
             subject.c.author_id.not_in(hidden),
-            shows(subject.c.author_id),
-            shows(home_entries.c.author_id),
+            shows(subject.c.author_id, viewer_id=me),
+            shows(home_entries.c.author_id, viewer_id=me),
         )
     )
     return Page.bounded(statement, home_entries.c.status_id, shape)

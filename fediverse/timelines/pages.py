@@ -69,7 +69,8 @@ def public(
 
 @lru_cache(_KEPT)
 def _public(which: Which, shape: Shape, signed_in: bool) -> Select[Any]:
-    statement = select(*HEAD).where(statuses.c.listed, shows(statuses.c.author_id))
+    shown = shows(statuses.c.author_id, viewer_id=_me if signed_in else None)
+    statement = select(*HEAD).where(statuses.c.listed, shown)
     return Page.bounded(which.of(statement, signed_in=signed_in), statuses.c.id, shape)
 
 
@@ -104,7 +105,7 @@ def _tag(which: Which, shape: Shape, signed_in: bool, counts: tuple[int, int, in
     shown = (
         statuses.c.visibility == Visibility.PUBLIC,
         statuses.c.deleted_at.is_(None),
-        shows(statuses.c.author_id, limited=False),
+        shows(statuses.c.author_id, limited=False, viewer_id=_me if signed_in else None),
     )
     column: ColumnElement[int] = statuses.c.id
     if wanted == 1:  # the usual case pages along the primary key of status_tags
@@ -190,7 +191,7 @@ def _mentioning(shape: Shape) -> Select[Any]:
             mentions.c.actor_id == _me,
             statuses.c.author_id != _me,
             statuses.c.deleted_at.is_(None),
-            shows(statuses.c.author_id),
+            shows(statuses.c.author_id, viewer_id=_me),
             statuses.c.author_id.not_in(muted_by(_me, now=_now)),
             statuses.c.author_id.not_in(select(blocks.c.target_id).where(blocks.c.actor_id == _me)),
             statuses.c.author_id.not_in(select(blocks.c.actor_id).where(blocks.c.target_id == _me)),
