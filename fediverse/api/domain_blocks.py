@@ -34,10 +34,10 @@ async def domain_blocks(request: web.Request) -> web.Response:
 @routes.post("/api/v1/domain_blocks")
 async def block(request: web.Request) -> web.Response:
     """Nothing from the domain shows to the actor, and nobody there follows or is followed."""
-    domain = _domain(await params.read(request))
+    sent = await params.read(request)
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
-        hidden_hosts.hide(tx, call.urls, call.actor(tx), domain, now=call.now)
+        hidden_hosts.hide(tx, call.urls, call.actor(tx), _domain(sent), now=call.now)
         return {}
 
     return await respond.write(request, work, scope="write:blocks")
@@ -46,10 +46,10 @@ async def block(request: web.Request) -> web.Response:
 @routes.delete("/api/v1/domain_blocks")
 async def unblock(request: web.Request) -> web.Response:
     """The domain shows again; follows that ended stay ended."""
-    domain = _domain(await params.read(request))
+    sent = await params.read(request)
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
-        hidden_hosts.show(tx, call.actor_id, domain)
+        hidden_hosts.show(tx, call.actor_id, _domain(sent))
         return {}
 
     return await respond.write(request, work, scope="write:blocks")
