@@ -157,3 +157,4 @@ class ActivityDraft:
     cc: tuple[str, ...] = ()
     published_at: Instant | None = None
     objects: tuple[str | dict[str, Any], ...] = ()
+    content: str = ""  # of a Flag: why

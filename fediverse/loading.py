@@ -22,6 +22,7 @@ from fediverse.db import Dialect, Prepared, id_list, is_writing
 from fediverse.entities import NotificationView, StatusView
 from fediverse.site import Recent
 from fediverse.tables.actors import actors
+from fediverse.tables.moderation import reports as complaints
 from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins
 from fediverse.tables.statuses import statuses as posts
 
@@ -36,6 +37,8 @@ _STATUSES = Prepared(lambda sql: select(posts).where(sql.within(posts.c.id, "ids
 _STATUS_VERSIONS = Prepared(
     lambda sql: select(posts.c.id, posts.c.version).where(sql.within(posts.c.id, "ids"), posts.c.deleted_at.is_(None))
 )
+
+_REPORTS = Prepared(lambda sql: select(complaints).where(sql.within(complaints.c.id, "ids")))
 
 
 def _marks_query(sql: Dialect) -> CompoundSelect[Any, Any]:
@@ -125,13 +128,34 @@ def notifications(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int) -> l
     if about:
         heads = tx.execute(_STATUS_VERSIONS(tx), {"ids": id_list(tx, about)}).all()
         status_rows = list(_whole(tx, heads, _STATUSES, _known_statuses).values())
-    senders = accounts(tx, {row.from_actor_id for row in rows} | {row.author_id for row in status_rows})
+    reports = reported(tx, [row.about_id for row in rows if row.kind == "admin.report"])
+    senders = accounts(
+        tx,
+        {row.from_actor_id for row in rows}
+        | {row.author_id for row in status_rows}
+        | {report.target_id for report in reports.values()},
+    )
     found = {view.status.id: view for view in statuses(tx, status_rows, viewer_id, known=senders)}
     return [
-        NotificationView(row, senders[row.from_actor_id], found.get(row.status_id))
+        NotificationView(
+            row,
+            senders[row.from_actor_id],
+            found.get(row.status_id),
+            report=(reports[row.about_id], senders[reports[row.about_id].target_id])
+            if row.about_id in reports
+            else None,
+        )
         for row in rows
         if row.from_actor_id in senders and (not row.status_id or row.status_id in found)
     ]
+
+
+def reported(tx: Connection, report_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """The reports, by id."""
+    wanted = list(report_ids)
+    if not wanted:
+        return {}
+    return {row.id: row for row in tx.execute(_REPORTS(tx), {"ids": id_list(tx, wanted)})}
 
 
 def _whole(

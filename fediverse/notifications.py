@@ -36,6 +36,8 @@ from fediverse.tables.timelines import notifications as table
 from fediverse.visibility import language_mark, wants_language
 
 Kind = Literal["mention", "reblog", "favourite", "follow", "follow_request", "status", "update"]
+# From the house, about something that is no status.
+HouseKind = Literal["admin.report", "admin.sign_up"]
 
 
 def notify(
@@ -71,6 +73,26 @@ def notify(
         tx.execute((_TELL if by.limited_at is None else _TELL_FOLLOWER)(tx), rows)
         # Who is not to be told has no row then: whoever listens looks.
         events.after_commit(tx, events.Notified(tuple((row["recipient"], row["id"]) for row in rows)))
+
+
+def tell(
+    tx: Connection, recipient_ids: Iterable[int], *, kind: HouseKind, by_id: int, about_id: int = 0, now: Instant
+) -> None:
+    """Each is told once about what moderators deal with, whomever they block or mute."""
+    rows = [
+        {
+            "id": ids.new_id(),
+            "actor_id": recipient,
+            "kind": kind,
+            "from_actor_id": by_id,
+            "about_id": about_id,
+            "created_at": now,
+        }
+        for recipient in recipient_ids
+    ]
+    if rows:
+        tx.execute(insert(tx, table).values(rows).on_conflict_do_nothing())
+        events.after_commit(tx, events.Notified(tuple((row["actor_id"], row["id"]) for row in rows)))
 
 
 def _big(name: str) -> BindParameter[int]:

@@ -72,7 +72,7 @@ async def test_app_is_registered(instance: Instance) -> None:
         {"redirect_uris": "javascript:alert(1)"},
         {"redirect_uris": ""},
         {"scopes": "read everything"},
-        {"scopes": "admin:write"},
+        {"scopes": "admin"},
         {"website": "javascript:alert(1)"},
     ],
 )
@@ -337,6 +337,9 @@ ENDPOINTS = [
     ("POST", "/api/v1/statuses/{status}/unpin", "write:accounts"),
     ("POST", "/api/v1/statuses/{status}/mute", "write:mutes"),
     ("POST", "/api/v1/statuses/{status}/unmute", "write:mutes"),
+    ("POST", "/api/v1/reports", "write:reports"),
+    ("GET", "/api/v1/reports", "read:accounts"),
+    ("GET", "/api/v1/reports/1", "read:accounts"),
     ("GET", "/oauth/userinfo", "profile"),
 ]
 

@@ -59,6 +59,7 @@ OWNERS = {
     "audit_log": {"moderation"},
     "jobs": {"jobs", "queue"},
     "pictures": {"media"},
+    "reports": {"admin"},
 }
 
 

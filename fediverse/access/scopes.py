@@ -16,7 +16,11 @@ _WRITE: Final = (
     "accounts", "blocks", "bookmarks", "conversations", "favourites", "filters", "follows", "lists", "media", "mutes",
     "notifications", "reports", "statuses",
 )  # fmt: skip
-#: Every scope that an application may ask for. Administration has no API here, so its scopes do not exist.
+_ADMIN: Final = (
+    "accounts", "reports", "domain_allows", "domain_blocks", "ip_blocks", "email_domain_blocks",
+    "canonical_email_blocks",
+)  # fmt: skip
+#: Every scope that an application may ask for. Those of administration open nothing without a role that permits it.
 ALL_SCOPES: Final = (
     "profile",
     "read",
@@ -25,6 +29,8 @@ ALL_SCOPES: Final = (
     *(f"write:{name}" for name in _WRITE),
     "follow",
     "push",
+    *("admin:read", *(f"admin:read:{name}" for name in _ADMIN)),
+    *("admin:write", *(f"admin:write:{name}" for name in _ADMIN)),
 )
 DEFAULT_SCOPE: Final = "read"
 _KNOWN: Final = frozenset(ALL_SCOPES)
@@ -35,6 +41,15 @@ _SENTENCES: Final = {
     "write": "Post, follow and change your profile in your name",
     "follow": "Follow, mute and block people in your name",
     "push": "Send you notifications",
+    "admin:read": "Read everything that moderators of this server can read",
+    "admin:write": "Moderate this server in your name",
+}
+
+_FINER: Final = {
+    "read": "Read your {}",
+    "write": "Change your {}",
+    "admin:read": "Read the {} that moderators of this server see",
+    "admin:write": "Change the {} of this server",
 }
 
 
@@ -66,8 +81,8 @@ def allows(scopes: Collection[str], wanted: str) -> bool:
     """Whether somebody with ``scopes`` may do what needs ``wanted``."""
     if wanted in scopes:
         return True
-    kind, colon, _ = wanted.partition(":")
-    if colon and kind in scopes:
+    coarse, colon, _ = wanted.rpartition(":")
+    if colon and coarse in scopes:
         return True
     return "follow" in scopes and wanted in _FOLLOW
 
@@ -81,11 +96,9 @@ def describe_scopes(scopes: Iterable[str]) -> list[str]:
     """What the scopes allow, a sentence each, for the consent page."""
     sentences = []
     for scope in scopes:
-        kind, colon, name = scope.partition(":")
-        if not colon:
+        coarse, _, name = scope.rpartition(":")
+        if scope in _SENTENCES:
             sentences.append(_SENTENCES[scope])
-        elif kind == "read":
-            sentences.append(f"Read your {name}")
         else:
-            sentences.append(f"Change your {name}")
+            sentences.append(_FINER[coarse].format(name.replace("_", " ")))
     return sentences

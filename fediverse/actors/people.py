@@ -16,6 +16,7 @@ from fediverse import events, ids
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.errors import Conflict, Invalid
+from fediverse.roles import STAFF
 from fediverse.tables.actors import actors, memberships, people
 
 Role = Literal["owner", "admin", "moderator", "user"]
@@ -130,6 +131,29 @@ def actors_of(tx: Connection, person_id: int) -> Sequence[Row[Any]]:
 def owner_exists(tx: Connection) -> bool:
     """Whether somebody owns this instance: until then it is to be set up."""
     return bool(tx.scalar(select(exists().where(people.c.role == "owner"))))
+
+
+def staff_actors(tx: Connection) -> list[int]:
+    """The actors to whom moderators' matters are told: of each moderator the first that is theirs alone.
+
+    What several may speak as, others read along.
+    """
+    shared = exists().where(memberships.c.actor_id == actors.c.id, memberships.c.person_id != people.c.id)
+    rows = tx.execute(
+        select(people.c.id.label("person"), actors.c.id.label("actor"))
+        .select_from(people)
+        .join(memberships, memberships.c.person_id == people.c.id)
+        .join(actors, actors.c.id == memberships.c.actor_id)
+        .where(
+            people.c.role.in_(STAFF),
+            people.c.approved_at.is_not(None),
+            people.c.suspended_at.is_(None),
+            actors.c.deleted_at.is_(None),
+            ~shared.correlate(actors, people),
+        )
+        .order_by(memberships.c.created_at, actors.c.id)
+    ).all()
+    return list({row.person: row.actor for row in reversed(rows)}.values())
 
 
 def everybody(tx: Connection) -> Sequence[Row[Any]]:

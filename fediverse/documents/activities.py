@@ -8,7 +8,7 @@ from fediverse.documents.actors import ACTOR_TYPES
 from fediverse.documents.addressing import read_recipients
 from fediverse.documents.context import Document
 from fediverse.documents.notes import NOTE_TYPES
-from fediverse.documents.shapes import entries, http_uri, id_of, instant_of, type_of
+from fediverse.documents.shapes import clean, entries, http_uri, id_of, instant_of, type_of
 from fediverse.drafts import ActivityDraft
 from fediverse.errors import BadRequest
 
@@ -23,6 +23,9 @@ ACTIVITY_TYPES: Final = frozenset(
 
 MAX_OBJECTS: Final = 100
 """Objects of one activity that are read."""
+
+MAX_CONTENT: Final = 5000
+"""Characters of a report that are read."""
 
 _OBJECT_TYPES: Final = ACTIVITY_TYPES | ACTOR_TYPES | NOTE_TYPES | {"Tombstone"}
 
@@ -58,6 +61,7 @@ def read_activity(document: object) -> ActivityDraft:
         to=to,
         cc=cc,
         published_at=instant_of(document.get("published")),
+        content=clean(document.get("content"), MAX_CONTENT) if kind == "Flag" else "",
     )
 
 

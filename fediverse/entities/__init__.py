@@ -11,6 +11,7 @@ from fediverse.entities.accounts import (
     preferences,
     relationship,
 )
+from fediverse.entities.admin import report
 from fediverse.entities.instance import InstanceFacts, Limits, instance_rules, instance_v1, instance_v2
 from fediverse.entities.notifications import NotificationView, marker, notification
 from fediverse.entities.oauth import application, credential_application, server_metadata, token, userinfo
@@ -48,6 +49,7 @@ __all__ = [
     "notification",
     "preferences",
     "relationship",
+    "report",
     "server_metadata",
     "status",
     "status_source",

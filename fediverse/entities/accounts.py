@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from fediverse.clock import DAY, Instant, rfc3339
 from fediverse.drafts import Visibility
+from fediverse.roles import ROLE_IDS, permissions
 from fediverse.site import Site
 
 VISIBILITIES: Final = {
@@ -17,7 +18,6 @@ VISIBILITIES: Final = {
     "direct": Visibility.DIRECT,
 }
 _NAMES: Final = {int(value): name for name, value in VISIBILITIES.items()}
-_ROLE_IDS: Final = {"user": "-99", "moderator": "1", "admin": "2", "owner": "3"}
 _BOT_KINDS: Final = frozenset({"Service", "Application"})
 
 
@@ -151,14 +151,18 @@ def credential_account(row: Row[Any], site: Site, *, role: str, follow_requests_
             "attribution_domains": [],
             "quote_policy": "nobody",
         },
-        # The bits say which of Mastodon's administration endpoints may be called; there are none here.
-        "role": {
-            "id": _ROLE_IDS[role],
-            "name": "" if role == "user" else role.capitalize(),
-            "permissions": "0",
-            "color": "",
-            "highlighted": False,
-        },
+        "role": role_entity(role),
+    }
+
+
+def role_entity(role: str) -> dict[str, Any]:
+    """A Role; its bits say which of the administration's endpoints may be called."""
+    return {
+        "id": ROLE_IDS[role],
+        "name": "" if role == "user" else role.capitalize(),
+        "permissions": str(int(permissions(role))),
+        "color": "",
+        "highlighted": False,
     }
 
 

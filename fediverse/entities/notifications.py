@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from fediverse.clock import rfc3339
 from fediverse.entities.accounts import account
+from fediverse.entities.admin import report
 from fediverse.entities.statuses import StatusView, status
 from fediverse.site import Site
 
@@ -20,6 +21,8 @@ class NotificationView:
     notification: Row[Any]
     account: Row[Any]
     status: StatusView | None = None
+    #: A report, with the account that it is about.
+    report: tuple[Row[Any], Row[Any]] | None = None
 
 
 def notification(view: NotificationView, site: Site, viewer_id: int) -> dict[str, Any]:
@@ -34,6 +37,8 @@ def notification(view: NotificationView, site: Site, viewer_id: int) -> dict[str
     }
     if view.status is not None:
         entity["status"] = status(view.status, site, viewer_id)
+    if view.report is not None:
+        entity["report"] = report(*view.report, site)
     return entity
 
 

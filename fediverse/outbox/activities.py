@@ -183,6 +183,23 @@ def remove(
     return _featured(urls, username, "Remove", object_uri, activity_id, published)
 
 
+def flag(
+    urls: Urls, report_id: int, *, target_uri: str, status_uris: Sequence[str], content: str, published: Instant
+) -> Document:
+    """The Flag that reports an account and some of its posts to its server. The instance actor sends it."""
+    return {
+        "@context": SIMPLE_CONTEXT,
+        "id": f"{urls.instance_actor}#flags/{report_id}",
+        "type": "Flag",
+        "actor": urls.instance_actor,
+        "published": rfc3339(published),
+        "to": [target_uri],
+        "cc": [],
+        "content": content,
+        "object": [target_uri, *status_uris],
+    }
+
+
 def _activity(
     urls: Urls,
     username: str,

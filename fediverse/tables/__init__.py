@@ -11,11 +11,23 @@
 - ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
 - ``access``: access (all)
 - ``instance``: instance (instance), moderation (host_blocks, audit_log), jobs (jobs), media (pictures)
+- ``moderation``: admin (all)
 
 Instants are integers (milliseconds since the epoch); ids are sortable 64-bit integers made by ``fediverse.ids``.
 """
 
-from fediverse.tables import access, actors, inbox, instance, outbox, relations, statuses, timelines
+from fediverse.tables import access, actors, inbox, instance, moderation, outbox, relations, statuses, timelines
 from fediverse.tables.base import metadata
 
-__all__ = ["access", "actors", "inbox", "instance", "metadata", "outbox", "relations", "statuses", "timelines"]
+__all__ = [
+    "access",
+    "actors",
+    "inbox",
+    "instance",
+    "metadata",
+    "moderation",
+    "outbox",
+    "relations",
+    "statuses",
+    "timelines",
+]

@@ -24,11 +24,12 @@ notifications = Table(
     metadata,
     key(),
     Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
-    words("kind"),  # mention, favourite, reblog, follow, follow_request, status, update
+    words("kind"),  # mention, favourite, reblog, follow, follow_request, status, update, admin.report
     Column("from_actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
     Column("status_id", BigInteger, nullable=False, server_default="0"),  # 0: about no status
+    Column("about_id", BigInteger, nullable=False, server_default="0"),  # a report; 0: nothing of that sort
     instant("created_at"),
-    UniqueConstraint("actor_id", "kind", "from_actor_id", "status_id"),
+    UniqueConstraint("actor_id", "kind", "from_actor_id", "status_id", "about_id"),
 )
 Index("ix_notifications_page", notifications.c.actor_id, notifications.c.id)
 Index("ix_notifications_status", notifications.c.status_id)  # a post that is deleted is told of no more
