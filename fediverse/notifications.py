@@ -79,20 +79,13 @@ def tell(
     tx: Connection, recipient_ids: Iterable[int], *, kind: HouseKind, by_id: int, about_id: int = 0, now: Instant
 ) -> None:
     """Each is told once about what moderators deal with, whomever they block or mute."""
-    rows = [
-        {
-            "id": ids.new_id(),
-            "actor_id": recipient,
-            "kind": kind,
-            "from_actor_id": by_id,
-            "about_id": about_id,
-            "created_at": now,
-        }
-        for recipient in recipient_ids
-    ]
-    if rows:
-        tx.execute(insert(tx, table).values(rows).on_conflict_do_nothing())
-        events.after_commit(tx, events.Notified(tuple((row["actor_id"], row["id"]) for row in rows)))
+    told = [(recipient, ids.new_id()) for recipient in recipient_ids]
+    if not told:
+        return
+    same = {"kind": kind, "from_actor_id": by_id, "about_id": about_id, "created_at": now}
+    rows = [{"id": id_, "actor_id": recipient, **same} for recipient, id_ in told]
+    tx.execute(insert(tx, table).values(rows).on_conflict_do_nothing())
+    events.after_commit(tx, events.Notified(tuple(told)))
 
 
 def _big(name: str) -> BindParameter[int]:
