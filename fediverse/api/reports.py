@@ -25,10 +25,10 @@ async def create(request: web.Request) -> web.Response:
     """An account is reported, with posts of it as evidence; on request its server is told, too."""
     sent = await params.read(request)
     target_id, complaint = sent.id("account_id"), _complaint(sent)
-    if target_id is None:
-        raise Invalid("Say which account the report is about, by “account_id”.")
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
+        if target_id is None:
+            raise Invalid("Say which account the report is about, by “account_id”.")
         target = accounts.find(tx, target_id)
         row = reports.file(tx, call.urls, call.actor(tx), target, complaint, now=call.now)
         return entities.report(row, target, call.site)
