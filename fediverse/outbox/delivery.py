@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 KEEP_SETTLED: Instant = DAY
 _HOUSEKEEPING_SECONDS = HOUR / 1000
+# Between two turns that fan out: who posts much, or many at once, share the transaction. A lone post does not wait.
+_GATHER_SECONDS = 0.02
 
 
 class Worker:
@@ -98,6 +100,8 @@ class Worker:
         """Due fan-outs were begun; whether there may be more."""
         begun, _ = await self._dispatcher.fan_out()
         self._fanout.take(begun.unfinished)
+        if 0 < begun.claimed < CLAIM:
+            await asyncio.sleep(_GATHER_SECONDS)
         return begun.claimed >= CLAIM
 
     async def _keep_house(self, stop: asyncio.Event) -> None:
