@@ -96,9 +96,13 @@ async def test_the_activities_of_the_busy_are_left_alone_and_the_oldest_come_fir
         for number, signer in enumerate((bob, carol, bob, carol)):
             store.add(tx, [Incoming(signer, str(number), "Like", b"x")], now=NOW + number)
         later = NOW + SECOND
-        assert [row.activity_key for row in store.claim(tx, now=later, limit=1, busy=[bob])] == ["1"]
-        assert [row.activity_key for row in store.claim(tx, now=later, limit=9, busy=())] == ["0", "2", "3"]
+        first = store.claim(tx, now=later, limit=1, busy=[bob])
+        assert [row.activity_key for row in first] == ["1"]
+        # Another process must not overtake: carol's next one waits for what is held of hers.
+        assert [row.activity_key for row in store.claim(tx, now=later, limit=9, busy=())] == ["0", "2"]
         assert store.claim(tx, now=later, limit=9, busy=()) == []
+        store.postpone(tx, first[0], error="later", now=later)
+        assert [row.activity_key for row in store.claim(tx, now=later, limit=9, busy=())] == ["3"]
         # A lease that ran out is given to somebody else.
         assert len(store.claim(tx, now=later + 31 * SECOND, limit=9, busy=())) == 4
 

@@ -10,7 +10,21 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, func, literal_column, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -89,7 +103,12 @@ def add(tx: Connection, incoming: Sequence[Incoming], *, now: Instant) -> None:
 
 
 def _build_claim() -> ReturningUpdate[Any]:
-    """As ``queue.claim``, made once: it runs for every handful of activities."""
+    """As ``queue.claim``, made once: it runs for every handful of activities.
+
+    None of a signer of whom another worker holds some: what one signer sends is applied in the order it came.
+    """
+    other = received.alias("other")
+    held = exists().where(other.c.signer_id == received.c.signer_id, other.c.leased_until > bindparam("now"))
     due = (
         select(received.c.id)
         .where(
@@ -97,6 +116,7 @@ def _build_claim() -> ReturningUpdate[Any]:
             received.c.due_at <= bindparam("now"),
             or_(received.c.leased_until.is_(None), received.c.leased_until <= bindparam("now")),
             received.c.signer_id.not_in(bindparam("busy", expanding=True)),
+            ~held,
         )
         .order_by(received.c.due_at, received.c.id)
         .limit(bindparam("most"))
@@ -111,10 +131,15 @@ def _build_claim() -> ReturningUpdate[Any]:
 
 
 _CLAIM = _build_claim()
+_ONE_AT_A_TIME = select(func.pg_advisory_xact_lock(bindparam("lock", type_=BigInteger)))
+_CLAIMING = 0x66656470
 
 
 def claim(tx: Connection, *, now: Instant, limit: int, busy: Collection[int]) -> Sequence[Row[Any]]:
     """At most ``limit`` pending activities, the oldest first, leased; none of the signers who are ``busy``."""
+    if tx.dialect.name == "postgresql":
+        # Two that claim at once would not see each other's leases.
+        tx.execute(_ONE_AT_A_TIME, {"lock": _CLAIMING})
     values = {"now": now, "until": now + queue.LEASE, "busy": list(busy), "most": limit}
     return sorted(tx.execute(_CLAIM, values).all(), key=lambda row: (row.due_at, row.id))
 

@@ -26,3 +26,4 @@ Index(
     **only("outcome IS NULL"),
 )
 Index("ix_received_age", received.c.received_at)
+Index("ix_received_held", received.c.signer_id, received.c.leased_until, **only("leased_until IS NOT NULL"))
