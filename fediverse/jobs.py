@@ -7,11 +7,13 @@ rows and hands each to the function that was registered for its kind; a failure 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from fediverse import clock, events, ids, queue
 from fediverse.clock import Instant
@@ -20,7 +22,10 @@ from fediverse.tables.instance import jobs
 
 log = structlog.get_logger(__name__)
 
-_BATCH = 16
+SLOTS = 16
+SLOTS_OF_KIND = 8
+_RENEW_SECONDS = 10.0
+_DRAIN_SECONDS = 20.0
 
 Job = Callable[[Mapping[str, Any]], Awaitable[None]]
 
@@ -51,31 +56,63 @@ def enqueue(
 
 
 class Worker:
-    """Runs jobs. ``kinds`` says which function does which kind of work."""
+    """Runs jobs. ``kinds`` says which function does which kind of work.
+
+    Sixteen at once, of one kind half as many: slow servers or long videos keep nothing else waiting.
+    """
 
     def __init__(self, database: Database, hub: events.Hub, kinds: Mapping[str, Job]) -> None:
         self._database = database
         self._waker = hub.waker("jobs")
         self._kinds = dict(kinds)
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._of_kind: Counter[str] = Counter()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until ``stop`` is set."""
-        while not stop.is_set():
-            try:
-                if not await self.tick():
-                    await queue.sleep_until_woken(self._waker)
-            except Exception:
-                log.exception("jobs.pass_failed")
-                await asyncio.sleep(queue.POLL_SECONDS)
+        """Works until ``stop`` is set; then what is under way has 20 seconds, and is free for others after that."""
+        keeper = asyncio.create_task(self._keep_leases())
+        try:
+            while not stop.is_set():
+                try:
+                    if not await self._begin():
+                        await queue.sleep_until_woken(self._waker)
+                except Exception:
+                    log.exception("jobs.pass_failed")
+                    await asyncio.sleep(queue.POLL_SECONDS)
+            await self._drain()
+        finally:
+            keeper.cancel()
 
     async def tick(self) -> int:
-        """One pass over what is due; returns how many jobs ran."""
-        now = clock.now()
-        claimed = await self._database.write(queue.claim, jobs, now=now, limit=_BATCH)
-        await asyncio.gather(*(self._do(row) for row in claimed))
+        """What is due now was done; returns how many jobs ran."""
+        count = await self._begin()
+        if self._running:
+            await asyncio.wait(self._running.values())
+        return count
+
+    async def _begin(self) -> int:
+        """Due jobs are under way, as many as there is room for; how many were begun."""
+        busy = [kind for kind, count in self._of_kind.items() if count >= SLOTS_OF_KIND]
+        most = max((count for count in self._of_kind.values() if count < SLOTS_OF_KIND), default=0)
+        room = min(SLOTS - len(self._running), SLOTS_OF_KIND - most)  # all of them may be of one kind
+        if room <= 0:
+            return 0
+        claimed = await self._database.write(_claim, limit=room, busy=busy, now=clock.now())
+        for row in claimed:
+            task = asyncio.create_task(self._do(row))
+            self._running[row.id] = task
+            self._of_kind[row.kind] += 1
+            task.add_done_callback(partial(self._ended, row))
         return len(claimed)
 
-    async def _do(self, row: Any) -> None:
+    def _ended(self, row: Row[Any], task: asyncio.Task[None]) -> None:
+        del self._running[row.id]
+        self._of_kind[row.kind] -= 1
+        self._waker.set()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("jobs.unsettled", kind=row.kind, error=repr(task.exception()))  # its lease runs out
+
+    async def _do(self, row: Row[Any]) -> None:
         try:
             await self._kinds[row.kind](row.payload)
         except Exception as error:
@@ -86,3 +123,29 @@ class Worker:
                 await self._database.write(queue.postpone, jobs, row.id, due_at=due, error=repr(error))
                 return
         await self._database.write(queue.settle, jobs, [row.id])
+
+    async def _keep_leases(self) -> None:
+        """Jobs that take longer than a lease lasts stay with this worker."""
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            try:
+                if self._running:
+                    await self._database.write(queue.renew, jobs, list(self._running), now=clock.now())
+            except Exception:
+                log.exception("jobs.renewal_failed")
+
+    async def _drain(self) -> None:
+        if not self._running:
+            return
+        left = dict(self._running)
+        _, late = await asyncio.wait(left.values(), timeout=_DRAIN_SECONDS)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+            held = [id_ for id_, task in left.items() if task in late and task.cancelled()]
+            await self._database.write(queue.release, jobs, held)
+
+
+def _claim(tx: Connection, *, limit: int, busy: Sequence[str], now: Instant) -> Sequence[Row[Any]]:
+    return queue.claim(tx, jobs, now=now, limit=limit, where=(jobs.c.kind.not_in(busy),) if busy else ())
