@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Insert, Row, Table, bindparam, delete, func, select, update
 
-from fediverse import ids, notifications
+from fediverse import ids, notifications, search
 from fediverse.clock import Instant
 from fediverse.db import Dialect, Prepared, insert
 from fediverse.drafts import Visibility
@@ -66,6 +66,8 @@ def favourite(
     _count(tx, status.id, by=1)
     if author.host == "":
         notifications.notify(tx, [author.id], kind="favourite", by=actor, status=status, now=now)
+    if actor.host == "":
+        search.refresh(tx, [status.id])
     if actor.host == "" and author.host != "":
         _send_like(tx, _like(urls, actor, status, author, favourite_id), actor, status, author, now=now)
     return True
@@ -80,6 +82,8 @@ def unfavourite(
         return False
     _count(tx, status.id, by=-1)
     notifications.retract(tx, kind="favourite", by_id=actor.id, status_id=status.id)
+    if actor.host == "":
+        search.refresh(tx, [status.id])
     if actor.host == "" and author.host != "":
         like = _like(urls, actor, status, author, row.id)
         undo = activities.undo(urls, like, username=actor.username, undo_id=ids.new_id(), published=now)
@@ -89,12 +93,15 @@ def unfavourite(
 
 def bookmark(tx: Connection, actor: Row[Any], status: Row[Any], *, now: Instant) -> None:
     """The status is among the actor's bookmarks, which nobody else sees."""
-    _add(tx, bookmarks, actor, status, now=now)
+    if _add(tx, bookmarks, actor, status, now=now):
+        search.refresh(tx, [status.id])
 
 
 def unbookmark(tx: Connection, actor: Row[Any], status: Row[Any]) -> None:
     """The status is not among the actor's bookmarks."""
-    tx.execute(delete(bookmarks).where(bookmarks.c.actor_id == actor.id, bookmarks.c.status_id == status.id))
+    gone = delete(bookmarks).where(bookmarks.c.actor_id == actor.id, bookmarks.c.status_id == status.id)
+    if tx.execute(gone).rowcount:
+        search.refresh(tx, [status.id])
 
 
 def pin(tx: Connection, urls: Urls, actor: Row[Any], status: Row[Any], *, now: Instant) -> None:

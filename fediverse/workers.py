@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, jobs, keys, media, metrics, queue, statuses, timelines
+from fediverse import access, clock, jobs, keys, media, metrics, queue, search, statuses, timelines
 from fediverse.actors import hidden_hosts
 from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
@@ -39,6 +39,7 @@ class Workers:
         )
         kinds: dict[str, jobs.Job] = {
             "spread": _Spread(database),
+            search.REINDEX: _Reindex(database),
             **app[keys.DISCOVERY].job_kinds(),
             **hidden_hosts.job_kinds(database, app[keys.URLS]),
             **media.job_kinds(app[keys.PICTURES]),
@@ -106,6 +107,16 @@ class _Spread:
 
     async def __call__(self, payload: Mapping[str, Any]) -> None:
         await self._database.write(_spread, payload["status_id"], payload["after"])
+
+
+class _Reindex:
+    """What is stored already is found by its words, a part at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self, payload: Mapping[str, Any]) -> None:
+        await self._database.write(search.reindex_part, payload)
 
 
 def _spread(tx: Connection, status_id: int, after: int) -> None:

@@ -315,6 +315,7 @@ ENDPOINTS = [
     ("POST", "/api/v1/markers", "write:statuses"),
     ("GET", "/api/v2/search?q=x", "read:search"),
     ("GET", "/api/v2/search?q=x&resolve=true", "read:search"),
+    ("GET", "/api/v1/search?q=x", "read:search"),
     ("GET", "/api/v1/timelines/home", "read:statuses"),
     ("GET", "/api/v1/timelines/public", "read:statuses"),
     ("GET", "/api/v1/timelines/tag/x", "read:statuses"),

@@ -14,7 +14,9 @@ from fediverse.tables import metadata
 async def test_migrations_make_the_tables(database: Database) -> None:
     def differences(tx: Connection) -> list[object]:
         context = MigrationContext.configure(tx, opts={"compare_type": True, "compare_server_default": False})
-        return [entry for entry in compare_metadata(context, metadata) if "alembic_version" not in str(entry)]
+        # The search's own tables are not the same on both databases, and SQLite has hidden ones behind them.
+        apart = ("alembic_version", "status_words", "actor_words")
+        return [entry for entry in compare_metadata(context, metadata) if not any(name in str(entry) for name in apart)]
 
     assert await database.read(differences) == []
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Table, func, insert, select, text
 
-from fediverse import migrations
+from fediverse import migrations, search
 from fediverse.db import postgres_engine, sqlite_engine
 from fediverse.settings import Settings, SettingsError, load
 from fediverse.tables import metadata
@@ -42,7 +42,9 @@ def copy(source: Connection, target: Connection) -> dict[str, int]:
     filled = [table.name for table in metadata.sorted_tables if target.execute(select(table).limit(1)).first()]
     if filled:
         raise CopyError(f"The target database is not empty ({', '.join(filled)}): take a new one.")
-    return {table.name: _copy_table(source, target, table) for table in metadata.sorted_tables}
+    counts = {table.name: _copy_table(source, target, table) for table in metadata.sorted_tables}
+    search.refresh_all(target)  # the index is written anew: each database has a form of its own
+    return counts
 
 
 def _copy_table(source: Connection, target: Connection, table: Table) -> int:

@@ -120,8 +120,8 @@ async def find_accounts(request: web.Request) -> web.Response:
         resolved = await resolve_handle(request, words)
 
     def work(tx: Connection, call: Call) -> list[dict[str, Any]]:
-        followed_by = call.actor_id if following else None
-        rows = list(search.accounts(tx, call.urls, words, limit=limit, offset=offset, followed_by=followed_by))
+        part: dict[str, int] = {"limit": limit, "offset": offset}
+        rows = list(search.accounts(tx, call.urls, words, viewer_id=call.actor_id, following=following, **part))
         if resolved is not None and all(row.id != resolved.id for row in rows) and not following:
             rows = [resolved, *rows][:limit]
         return [entities.account(row, call.site) for row in rows]

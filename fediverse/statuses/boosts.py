@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, bindparam, delete, select, update
 
-from fediverse import events, ids, notifications, timelines
+from fediverse import events, ids, notifications, search, timelines
 from fediverse.clock import Instant
 from fediverse.db import Prepared
 from fediverse.drafts import Visibility
@@ -82,6 +82,7 @@ def boost(
     if author.host == "" and author.id != actor.id:
         notifications.notify(tx, [author.id], kind="reblog", by=actor, status=status, now=now)
     if row.local:
+        search.refresh(tx, [status.id])
         publishing.boosted(tx, urls, row, actor=actor, status=status, author=author, now=now)
     return row
 
@@ -95,6 +96,7 @@ def unboost(tx: Connection, urls: Urls, actor: Row[Any], status: Row[Any], *, au
     notifications.retract(tx, kind="reblog", by_id=actor.id, status_id=status.id)
     events.after_commit(tx, events.Deleted(row.id))
     if row.local:
+        search.refresh(tx, [status.id])
         publishing.unboosted(tx, urls, row, actor=actor, status=status, author=author, now=now)
     return True
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import delete as sql_delete
 
-from fediverse import events, notifications, text
+from fediverse import events, notifications, search, text
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
@@ -66,6 +66,7 @@ def edit(
     put_tags(tx, row.id, [tag["name"] for tag in row.tags], now=now)
     known = set(tx.scalars(select(mentions_table.c.actor_id).where(mentions_table.c.status_id == row.id)))
     put_mentions(tx, row.id, mentions)
+    search.refresh(tx, [row.id])
     newly = [actor.id for actor in mentions if actor.id not in known and actor.host == ""]
     notifications.notify(tx, newly, kind="mention", by=author, status=row, now=now)
     events.after_commit(tx, events.Edited(row.id))
@@ -88,6 +89,7 @@ def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], no
     for table in (status_edits, mentions_table, favourites, bookmarks, pins):
         tx.execute(sql_delete(table).where(table.c.status_id == status.id))
     clear_tags(tx, status.id)
+    search.forget(tx, [status.id])
     tx.execute(
         update(statuses)
         .where(statuses.c.id == status.id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, delete, exists, func, literal, select, update
 
-from fediverse import ids, text, timelines
+from fediverse import ids, search, text, timelines
 from fediverse.clock import MINUTE, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import NoteDraft, Visibility
@@ -87,9 +87,11 @@ def create(
     _count(tx, row, parent)
     if awaited:
         _adopt(tx, row)
+    told = [m.id for m in mentions if m.host == ""]
     if surface:
-        told = [m.id for m in mentions if m.host == ""] + _answered(tx, row, parent, mentions)
+        told += _answered(tx, row, parent, mentions)
         timelines.surface(tx, row, author=author, mentioned=told, now=now)
+    search.put(tx, row, author=author, holders=told)
     if local:
         publishing.created(tx, urls, row, author=author, parent=parent, mentions=mentions, now=now)
     return row

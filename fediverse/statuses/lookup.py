@@ -100,7 +100,7 @@ def find_tag(tx: Connection, name: str, *, hidden: bool = False) -> Row[Any] | N
     return tx.execute(found if hidden else found.where(_used_openly())).first()
 
 
-def tags_named(tx: Connection, prefix: str, *, limit: int) -> Sequence[Row[Any]]:
+def tags_named(tx: Connection, prefix: str, *, limit: int, offset: int = 0) -> Sequence[Row[Any]]:
     """Hashtags that begin with ``prefix`` and that anybody may know to be in use, shortest first."""
     folded = fold_tag(prefix)
     return tx.execute(
@@ -108,6 +108,7 @@ def tags_named(tx: Connection, prefix: str, *, limit: int) -> Sequence[Row[Any]]
         .where(tags.c.name >= folded, tags.c.name < folded + "\U0010ffff", _used_openly())
         .order_by(tags.c.name)
         .limit(limit)
+        .offset(offset)
     ).all()
 
 

@@ -10,13 +10,25 @@
 - ``inbox``: inbox.store (received)
 - ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
 - ``access``: access (all)
+- ``search``: search (status_words, actor_words)
 - ``instance``: instance (instance), moderation (host_blocks, audit_log), jobs (jobs), media (pictures)
 - ``moderation``: admin (all)
 
 Instants are integers (milliseconds since the epoch); ids are sortable 64-bit integers made by ``fediverse.ids``.
 """
 
-from fediverse.tables import access, actors, inbox, instance, moderation, outbox, relations, statuses, timelines
+from fediverse.tables import (
+    access,
+    actors,
+    inbox,
+    instance,
+    moderation,
+    outbox,
+    relations,
+    search,
+    statuses,
+    timelines,
+)
 from fediverse.tables.base import metadata
 
 __all__ = [
@@ -28,6 +40,7 @@ __all__ = [
     "moderation",
     "outbox",
     "relations",
+    "search",
     "statuses",
     "timelines",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, or_, select, update
 
-from fediverse import events
+from fediverse import events, search
 from fediverse.actors import relations
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
@@ -119,6 +119,7 @@ def _wipe_statuses(tx: Connection, actor_id: int, *, now: Instant) -> None:
     for table in dependents:
         tx.execute(delete(table).where(table.c.status_id.in_(own)))
     tx.execute(delete(notifications).where(notifications.c.status_id.in_(own)))
+    search.forget_author(tx, actor_id)
     # Boosts of its posts, and its own boosts of others.
     theirs = select(mine.c.id).where(mine.c.author_id == actor_id)
     boost = statuses.alias("boost")

@@ -6,9 +6,9 @@ import re
 from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Row, text, update
+from sqlalchemy import Connection, Row, bindparam, select, text, update
 
-from fediverse import ids
+from fediverse import ids, search
 from fediverse.actors.directory.keys import LocalKeys, add_local
 from fediverse.clock import Instant
 from fediverse.db import insert
@@ -55,6 +55,7 @@ class ActorColumns(TypedDict, total=False):
 
 # Preferences change how somebody posts, not how they look.
 _INVISIBLE = frozenset({"default_visibility", "default_sensitive", "default_language"})
+_AGREED = select(actors.c.indexable).where(actors.c.id == bindparam("id"))
 
 
 def check_username(username: str, *, reserved: bool = True) -> None:
@@ -109,6 +110,7 @@ def create_local(
     if row is None:
         raise Invalid(f"The name “{username}” is taken. Please choose another one.")
     add_local(tx, row.id, keys, secret=secret, now=now)
+    search.put_actors(tx, [row], known=False)
     return row
 
 
@@ -153,6 +155,8 @@ def update_local(tx: Connection, actor_id: int, **changes: Unpack[ActorColumns])
 
     Other servers are not told: ``actors.profile.update`` does both. Raises NotFound for an actor that is not here.
     """
+    agreed = _AGREED if "indexable" in changes else None
+    before = tx.scalar(agreed, {"id": actor_id}) if agreed is not None else None
     grows = any(column not in _INVISIBLE for column in changes)
     row = tx.execute(
         update(actors)
@@ -162,4 +166,8 @@ def update_local(tx: Connection, actor_id: int, **changes: Unpack[ActorColumns])
     ).one_or_none()
     if row is None:
         raise NotFound("There is no such account here.")
+    if "name" in changes:
+        search.put_actors(tx, [row])
+    if agreed is not None and before != row.indexable:
+        search.reindex(tx, author_id=row.id)
     return row

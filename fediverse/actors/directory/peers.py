@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from fediverse import ids, moderation
+from fediverse import ids, moderation, search
 from fediverse.actors.directory.keys import replace_remote
 from fediverse.actors.directory.lookup import canonical
 from fediverse.clock import Instant
@@ -41,7 +41,9 @@ def upsert_remote(
         **values,
     }
     row = tx.execute(_ADD(tx), new).one_or_none()
-    if row is None:
+    if row is not None:
+        search.put_actors(tx, [row], known=False)
+    else:
         known = tx.execute(select(actors).where(actors.c.uri == uri).with_for_update()).one()
         changed = known.deleted_at is not None or any(getattr(known, name) != value for name, value in values.items())
         row = tx.execute(
@@ -50,6 +52,10 @@ def upsert_remote(
             .values(**values, deleted_at=None, fetched_at=now, version=actors.c.version + (1 if changed else 0))
             .returning(*actors.c)
         ).one()
+        if changed:
+            search.put_actors(tx, [row])
+        if known.indexable != row.indexable:
+            search.reindex(tx, author_id=row.id)
     replace_remote(tx, row.id, draft.keys, now=now)
     return row
 

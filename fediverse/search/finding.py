@@ -1,0 +1,151 @@
+"""Posts by their words, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    column,
+    exists,
+    or_,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from fediverse import ids
+from fediverse.clock import Instant
+from fediverse.drafts import Visibility
+from fediverse.search.language import Query
+from fediverse.search.notation import expression
+from fediverse.tables.actors import actors, blocks, follows
+from fediverse.tables.statuses import HEAD, bookmarks, favourites, mentions, statuses
+from fediverse.visibility import muted_by, visible_where
+
+_me = bindparam("me", type_=BigInteger)
+_now = bindparam("now", type_=BigInteger)
+_asked = bindparam("asked", type_=Text)
+# Times of posts and of their ids may differ by what counts as fresh when a post arrives.
+_SLACK = 10 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which part of what is found is wanted; newest first unless ``min_id`` is given."""
+
+    limit: int = 20
+    offset: int = 0
+    max_id: int | None = None
+    min_id: int | None = None
+
+
+def posts(
+    tx: Connection,
+    query: Query,
+    part: Slice,
+    *,
+    viewer_id: int,
+    authors: Sequence[int] = (),
+    not_authors: Sequence[int] = (),
+    now: Instant,
+) -> list[Row[Any]]:
+    """The heads of the posts that the viewer finds: those that have to do with the viewer, and what everybody finds.
+
+    ``authors``, where there are any, are the only ones whose posts are wanted. What the viewer may not see, or does not
+    want to, is not found.
+    """
+    forward = part.min_id is not None
+    dated = query.since is not None or query.until is not None
+    low = max(part.min_id or 0, ids.floor_id(query.since - _SLACK) if query.since is not None else 0)
+    high = min(
+        part.max_id if part.max_id is not None else ids.MAX_ID,
+        ids.floor_id(query.until + _SLACK) if query.until is not None else ids.MAX_ID,
+    )
+    values = {
+        "me": viewer_id,
+        "now": now,
+        "asked": _expression(tx.dialect.name, query, viewer_id, authors, not_authors),
+        "low": low,
+        "high": high,
+        "since": query.since if query.since is not None else 0,
+        "until": query.until if query.until is not None else ids.MAX_ID,
+        "limit": part.limit,
+        "offset": part.offset,
+    }
+    rows = tx.execute(_found(tx.dialect.name, forward, dated), values).all()
+    return list(reversed(rows)) if forward else list(rows)
+
+
+@lru_cache(16)
+def _found(dialect: str, forward: bool, dated: bool) -> Select[Any]:
+    id_: ColumnElement[int]
+    if dialect == "sqlite":
+        index = table("status_words", column("rowid", BigInteger), column("status_words", Text))
+        id_, matches = index.c.rowid, index.c.status_words.op("MATCH")(_asked)
+    else:
+        index = table("status_words", column("status_id", BigInteger), column("words", Text))
+        id_, matches = index.c.status_id, index.c.words.op("@@")(cast(_asked, TSQUERY))
+    statement = (
+        select(*HEAD)
+        .select_from(index)
+        .join(statuses, statuses.c.id == id_)
+        .where(
+            matches,
+            id_ > bindparam("low", type_=BigInteger),
+            id_ < bindparam("high", type_=BigInteger),
+            _findable(),
+            visible_where(_me),
+            statuses.c.author_id.not_in(muted_by(_me, now=_now)),
+            statuses.c.author_id.not_in(select(blocks.c.target_id).where(blocks.c.actor_id == _me)),
+        )
+    )
+    if dated:
+        statement = statement.where(
+            statuses.c.created_at >= bindparam("since", type_=BigInteger),
+            statuses.c.created_at < bindparam("until", type_=BigInteger),
+        )
+    order = id_.asc() if forward else id_.desc()
+    return statement.order_by(order).limit(bindparam("limit", type_=BigInteger)).offset(bindparam("offset"))
+
+
+def _findable() -> ColumnElement[bool]:
+    """Whether the viewer finds a post at all: the index says so, too, but may lag behind a change of mind."""
+    follower = exists().where(follows.c.follower_id == _me, follows.c.followee_id == actors.c.id, follows.c.accepted)
+    open_to_all = and_(
+        statuses.c.visibility == Visibility.PUBLIC,
+        exists()
+        .where(actors.c.id == statuses.c.author_id, actors.c.indexable, or_(actors.c.limited_at.is_(None), follower))
+        .correlate_except(actors),
+    )
+    boost = statuses.alias("boost")
+    return or_(
+        open_to_all,
+        statuses.c.author_id == _me,
+        *(
+            exists().where(mark.c.status_id == statuses.c.id, mark.c.actor_id == _me).correlate_except(mark)
+            for mark in (mentions, favourites, bookmarks)
+        ),
+        exists().where(boost.c.boost_of_id == statuses.c.id, boost.c.author_id == _me).correlate_except(boost),
+    )
+
+
+def _expression(dialect: str, query: Query, viewer_id: int, authors: Sequence[int], not_authors: Sequence[int]) -> str:
+    """The search in the words of the database."""
+    finders = {"all": ["_p", f"_a{viewer_id}"], "public": ["_p"], "library": [f"_a{viewer_id}"]}[query.scope]
+    must = [[[finder] for finder in finders], *([phrase] for phrase in query.must)]
+    if authors:
+        must.append([[f"_f{author}"] for author in authors])
+    must_not = [*query.must_not, *([f"_f{author}"] for author in not_authors)]
+    return expression(dialect, must, must_not)
