@@ -168,7 +168,7 @@ def _posts(tx: Connection, call: Call, asked: _Asked) -> list[Any]:
         not_authors=_authors(tx, call, asked.posts.not_authors),
         now=call.now,
     )
-    return listings.statuses(tx, heads, call).items
+    return list(listings.statuses(tx, heads, call).items)
 
 
 def _authors(tx: Connection, call: Call, handles: list[str]) -> list[int]:
