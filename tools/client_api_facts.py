@@ -2,9 +2,10 @@
 
     python -m tools.client_api_facts SCHEMA.json
 
-writes ``client_api_entities.tsv`` (entity, field, presence, type) and ``client_api_operations.tsv`` (method, path,
-status, type of the answer) into ``tests/data``. Only names, types and presence are taken: the prose of such a
-description has a licence of its own, and none of it gets here.
+writes into ``tests/data`` what is answered: ``client_api_entities.tsv`` (entity, field, presence, type) and
+``client_api_operations.tsv`` (method, path, status, type of the answer); and what may be asked:
+``client_api_requests.json``, an OpenAPI description of nothing but parameters and bodies. Only names, types and
+presence are taken: the prose of such a description has a licence of its own, and none of it gets here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from typing import Any, Final
 _DATA: Final = Path(__file__).parent.parent / "tests" / "data"
 _FORMATS: Final = {"uri": "uri", "date-time": "date-time", "date": "date"}
 _PREFIX: Final = "#/components/schemas/"
+#: What says what a value may be; the rest is prose, examples and links to it.
+_TYPING: Final = frozenset(
+    {"$ref", "type", "format", "enum", "items", "properties", "required", "oneOf", "anyOf", "allOf"}
+    | {"additionalProperties", "minItems", "maxItems", "minimum", "maximum"}
+)
 
 Schema = dict[str, Any]
 Row = tuple[str, ...]
@@ -45,6 +51,23 @@ class Facts:
                     schema = answer.get("content", {}).get("application/json", {}).get("schema")
                     if status.startswith("2") and schema:
                         yield method.upper(), path, status, self._type(schema)
+
+    def requests(self) -> Schema:
+        """An OpenAPI description of what may be asked."""
+        paths = {path: {m: _request(o) for m, o in operations.items()} for path, operations in self._paths.items()}
+        needed: Schema = {}
+        waiting = _references(paths)
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed[name] = _typing(self._schemas[name])
+                waiting |= _references(needed[name])
+        return {
+            "openapi": "3.1.0",
+            "info": {"title": "What may be asked", "version": "1"},
+            "paths": paths,
+            "components": {"schemas": dict(sorted(needed.items()))},
+        }
 
     def _whole(self, schema: Schema) -> Schema:
         """The schema with what it says by ``allOf`` taken in."""
@@ -89,6 +112,48 @@ class Facts:
         return _FORMATS.get(schema.get("format", ""), kind) if kind == "string" else kind
 
 
+def _request(operation: Schema) -> Schema:
+    """Parameters and body of an operation."""
+    found: Schema = {"responses": {"default": {"description": ""}}}
+    if parameters := operation.get("parameters"):
+        found["parameters"] = [
+            {
+                "name": parameter["name"],
+                "in": parameter["in"],
+                "required": parameter["in"] == "path" or parameter.get("required", False),
+                "schema": _typing(parameter["schema"]),
+            }
+            for parameter in parameters
+            if parameter["in"] != "header"
+        ]
+    if content := operation.get("requestBody", {}).get("content"):
+        found["requestBody"] = {"content": {kind: {"schema": _typing(one["schema"])} for kind, one in content.items()}}
+    return found
+
+
+def _typing(schema: Any) -> Any:
+    """A schema with nothing but types."""
+    if isinstance(schema, list):
+        return [_typing(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: {field: _typing(one) for field, one in value.items()} if name == "properties" else _typing(value)
+        for name, value in schema.items()
+        if name in _TYPING
+    }
+
+
+def _references(value: Any) -> set[str]:
+    """The names of the schemas that are mentioned anywhere within."""
+    if isinstance(value, list):
+        return set().union(*map(_references, value))
+    if not isinstance(value, dict):
+        return set()
+    within = set().union(*map(_references, value.values()))
+    return within | {_name(value)} if isinstance(value.get("$ref"), str) else within
+
+
 def _name(schema: Schema) -> str:
     return str(schema["$ref"]).removeprefix(_PREFIX)
 
@@ -110,11 +175,19 @@ def _write(name: str, header: Row, rows: Iterable[Row]) -> None:
     (_DATA / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def _lines(value: Any, depth: int = 3) -> str:
+    """JSON with a line for each path and each schema."""
+    if not isinstance(value, dict) or not depth or not value:
+        return json.dumps(value, sort_keys=True)
+    return "{\n" + ",\n".join(f"{json.dumps(name)}: {_lines(one, depth - 1)}" for name, one in value.items()) + "\n}"
+
+
 def main() -> None:
-    """Writes both tables from the description that is named."""
+    """Writes the facts of the description that is named."""
     facts = Facts(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     _write("client_api_entities.tsv", ("entity", "field", "presence", "type"), facts.entities())
     _write("client_api_operations.tsv", ("method", "path", "status", "type"), facts.operations())
+    (_DATA / "client_api_requests.json").write_text(_lines(facts.requests()) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
