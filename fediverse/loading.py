@@ -19,7 +19,8 @@ from sqlalchemy import (
 )
 
 from fediverse.db import Dialect, Prepared, id_list, is_writing
-from fediverse.entities import NotificationView, StatusView
+from fediverse.entities import GroupView, NotificationView, RequestView, StatusView
+from fediverse.notifications import Group, Request
 from fediverse.site import Recent
 from fediverse.tables.actors import actors
 from fediverse.tables.moderation import reports as complaints
@@ -121,20 +122,16 @@ def status(tx: Connection, row: Row[Any], viewer_id: int | None) -> StatusView:
     return statuses(tx, [row], viewer_id)[0]
 
 
-def notifications(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int) -> list[NotificationView]:
-    """The notifications with who did it and the status that it is about."""
-    about = {row.status_id for row in rows if row.status_id}
-    status_rows: list[Row[Any]] = []
-    if about:
-        heads = tx.execute(_STATUS_VERSIONS(tx), {"ids": id_list(tx, about)}).all()
-        status_rows = list(_whole(tx, heads, _STATUSES, _known_statuses).values())
+def notifications(
+    tx: Connection, rows: Sequence[Row[Any]], viewer_id: int, *, known: Mapping[int, Row[Any]] | None = None
+) -> list[NotificationView]:
+    """The notifications with who did it and the status that it is about. ``known`` are actors loaded already."""
+    status_rows = _by_id(tx, {row.status_id for row in rows if row.status_id})
     reports = reported(tx, [row.about_id for row in rows if row.kind == "admin.report"])
-    senders = accounts(
-        tx,
-        {row.from_actor_id for row in rows}
-        | {row.author_id for row in status_rows}
-        | {report.target_id for report in reports.values()},
-    )
+    senders = dict(known or {})
+    needed = {row.from_actor_id for row in rows} | {row.author_id for row in status_rows}
+    needed |= {report.target_id for report in reports.values()}
+    senders.update(accounts(tx, needed - senders.keys()))
     found = {view.status.id: view for view in statuses(tx, status_rows, viewer_id, known=senders)}
     return [
         NotificationView(
@@ -156,6 +153,52 @@ def reported(tx: Connection, report_ids: Iterable[int]) -> dict[int, Row[Any]]:
     if not wanted:
         return {}
     return {row.id: row for row in tx.execute(_REPORTS(tx), {"ids": id_list(tx, wanted)})}
+
+
+def groups(tx: Connection, found: Sequence[Group], viewer_id: int) -> list[GroupView]:
+    """The groups of notifications with their senders and the status that each is about."""
+    senders = accounts(tx, {sender_id for group in found for sender_id in group.sender_ids})
+    heads = {
+        view.notification.id: view
+        for view in notifications(tx, [group.head for group in found], viewer_id, known=senders)
+    }
+    return [
+        GroupView(
+            group.key,
+            heads[group.head.id],
+            [senders[sender_id] for sender_id in group.sender_ids if sender_id in senders],
+            group.count,
+            group.oldest_id,
+        )
+        for group in found
+        if group.head.id in heads
+    ]
+
+
+def requests(tx: Connection, found: Sequence[Request], viewer_id: int) -> list[RequestView]:
+    """Those who ask to be heard, with the last status of what was kept back."""
+    rows = _by_id(tx, [request.last_status_id for request in found])
+    last = {view.status.id: view for view in statuses(tx, rows, viewer_id)}
+    senders = accounts(tx, [request.from_id for request in found])
+    return [
+        RequestView(
+            request.id,
+            senders[request.from_id],
+            request.count,
+            request.created_at,
+            request.updated_at,
+            last.get(request.last_status_id),
+        )
+        for request in found
+        if request.from_id in senders
+    ]
+
+
+def _by_id(tx: Connection, status_ids: Iterable[int]) -> list[Row[Any]]:
+    """The statuses that are not deleted, in no order."""
+    wanted = set(status_ids)
+    heads = tx.execute(_STATUS_VERSIONS(tx), {"ids": id_list(tx, wanted)}).all() if wanted else []
+    return list(_whole(tx, heads, _STATUSES, _known_statuses).values())
 
 
 def _whole(

@@ -12,23 +12,22 @@ from fediverse.api import respond
 from fediverse.api.paging import NOTIFICATIONS, page_of
 from fediverse.api.respond import NOT_FOUND, Call, Listing, path_id
 from fediverse.errors import NotFound
-from fediverse.params import query
+from fediverse.notifications import Wanted
+from fediverse.params import Params, query
 
 routes = web.RouteTableDef()
 _TIMELINES: Final = ("home", "notifications")
-_UNREAD: Final = (100, 1000)
+UNREAD: Final = (100, 1000)
 
 
 @routes.get("/api/v1/notifications")
 async def index(request: web.Request) -> web.Response:
     """What the actor was told, of all or some types, from all or one account."""
     asked = query(request)
-    page = page_of(asked, NOTIFICATIONS)
-    types, exclude = asked.words("types"), asked.words("exclude_types")
-    from_id = asked.id("account_id")
+    page, wanted = page_of(asked, NOTIFICATIONS), wanted_of(asked)
 
     def work(tx: Connection, call: Call) -> Listing:
-        rows = notifications.page(tx, call.actor_id, page, kinds=types, exclude=exclude, from_id=from_id)
+        rows = notifications.page(tx, call.actor_id, page, wanted)
         views = loading.notifications(tx, rows, call.actor_id)
         return Listing(
             [entities.notification(view, call.site, call.actor_id) for view in views], [row.id for row in rows]
@@ -37,13 +36,24 @@ async def index(request: web.Request) -> web.Response:
     return await respond.read(request, work, scope="read:notifications")
 
 
+def wanted_of(asked: Params) -> Wanted:
+    """Which notifications the parameters ask for. Raises BadRequest."""
+    return Wanted(
+        kinds=asked.words("types"),
+        exclude=asked.words("exclude_types"),
+        from_id=asked.id("account_id"),
+        include_filtered=asked.flag("include_filtered"),
+    )
+
+
 @routes.get("/api/v1/notifications/unread_count")
 async def unread_count(request: web.Request) -> web.Response:
     """How many notifications are newer than the marker."""
-    limit = query(request).integer("limit", _UNREAD[0], low=1, high=_UNREAD[1])
+    asked = query(request)
+    wanted, limit = wanted_of(asked), asked.integer("limit", UNREAD[0], low=1, high=UNREAD[1])
 
     def work(tx: Connection, call: Call) -> dict[str, int]:
-        return {"count": notifications.unread_count(tx, call.actor_id, limit=limit)}
+        return {"count": notifications.unread_count(tx, call.actor_id, wanted, limit=limit)}
 
     return await respond.read(request, work, scope="read:notifications")
 
@@ -77,10 +87,18 @@ async def clear(request: web.Request) -> web.Response:
 @routes.post("/api/v1/notifications/{id}/dismiss")
 async def dismiss(request: web.Request) -> web.Response:
     """The notification is gone."""
-    notification_id = path_id(request)
+    return await _dismiss(request, path_id(request))
 
+
+@routes.post("/api/v1/notifications/dismiss")
+async def dismiss_by_parameter(request: web.Request) -> web.Response:
+    """The same, as older clients ask for it."""
+    return await _dismiss(request, (await params.read(request)).id("id"))
+
+
+async def _dismiss(request: web.Request, notification_id: int | None) -> web.Response:
     def work(tx: Connection, call: Call) -> dict[str, Any]:
-        if not notifications.dismiss(tx, call.actor_id, notification_id):
+        if notification_id is None or not notifications.dismiss(tx, call.actor_id, notification_id):
             raise NotFound(NOT_FOUND)
         return {}
 

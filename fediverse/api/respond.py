@@ -67,9 +67,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of entities; ``cursors`` are the ids to page by, newest first, empty at the end."""
+    """A page of entities, or an object with one; ``cursors`` are the ids to page by, newest first, empty at the end."""
 
-    items: Sequence[dict[str, Any] | str]
+    items: Sequence[dict[str, Any] | str] | dict[str, Any]
     cursors: Sequence[int] = field(default=())
 
 

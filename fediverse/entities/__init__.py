@@ -13,7 +13,16 @@ from fediverse.entities.accounts import (
 )
 from fediverse.entities.admin import report
 from fediverse.entities.instance import InstanceFacts, Limits, instance_rules, instance_v1, instance_v2
-from fediverse.entities.notifications import NotificationView, marker, notification
+from fediverse.entities.notifications import (
+    GroupView,
+    NotificationView,
+    RequestView,
+    grouped,
+    marker,
+    notification,
+    notification_policy,
+    notification_request,
+)
 from fediverse.entities.oauth import application, credential_application, server_metadata, token, userinfo
 from fediverse.entities.statuses import (
     VISIBILITIES,
@@ -30,16 +39,19 @@ Json = dict[str, object]
 
 __all__ = [
     "VISIBILITIES",
+    "GroupView",
     "InstanceFacts",
     "Json",
     "Limits",
     "NotificationView",
+    "RequestView",
     "StatusView",
     "account",
     "application",
     "context",
     "credential_account",
     "credential_application",
+    "grouped",
     "history",
     "instance_rules",
     "instance_v1",
@@ -47,6 +59,8 @@ __all__ = [
     "marker",
     "muted_account",
     "notification",
+    "notification_policy",
+    "notification_request",
     "preferences",
     "relationship",
     "report",

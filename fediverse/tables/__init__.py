@@ -6,7 +6,8 @@
   (hidden_hosts)
 - ``statuses``: statuses (statuses, status_edits, mentions, tags, status_tags, tombstones), reactions (favourites,
   bookmarks, pins, conversation_mutes)
-- ``timelines``: timelines (home_entries), notifications (notifications, markers)
+- ``timelines``: timelines (home_entries), notifications (notifications, markers,
+  notification_policies, notification_permissions)
 - ``inbox``: inbox.store (received)
 - ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
 - ``access``: access (all)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint
 
-from fediverse.tables.base import count, instant, key, metadata, words
+from fediverse.tables.base import count, flag, instant, key, metadata, only, words
 
 # One row per local actor and status in its home timeline. Rows of deleted statuses are passed over when reading.
 home_entries = Table(
@@ -24,15 +24,51 @@ notifications = Table(
     metadata,
     key(),
     Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
-    words("kind"),  # mention, favourite, reblog, follow, follow_request, status, update, admin.report
+    words("kind"),  # notifications.Kind
     Column("from_actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
     Column("status_id", BigInteger, nullable=False, server_default="0"),  # 0: about no status
-    Column("about_id", BigInteger, nullable=False, server_default="0"),  # a report; 0: nothing of that sort
+    Column("about_id", BigInteger, nullable=False, server_default="0"),  # a report, a warning, …; 0: about none
+    words("group_key"),  # those with the same one are shown as one; empty for what stands alone
+    flag("filtered"),  # kept back by the recipient's policy until the sender is accepted
     instant("created_at"),
     UniqueConstraint("actor_id", "kind", "from_actor_id", "status_id", "about_id"),
 )
 Index("ix_notifications_page", notifications.c.actor_id, notifications.c.id)
 Index("ix_notifications_status", notifications.c.status_id)  # a post that is deleted is told of no more
+Index(
+    "ix_notifications_group",
+    notifications.c.actor_id,
+    notifications.c.group_key,
+    notifications.c.id,
+    **only("group_key <> ''"),
+)
+Index(
+    "ix_notifications_filtered",
+    notifications.c.actor_id,
+    notifications.c.from_actor_id,
+    **only("filtered", "filtered = 1"),
+)
+
+# What becomes of notifications by kind of sender: accept, filter or drop. No row: what policy.DEFAULT says.
+notification_policies = Table(
+    "notification_policies",
+    metadata,
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    words("for_not_following"),
+    words("for_not_followers"),
+    words("for_new_accounts"),
+    words("for_private_mentions"),
+    words("for_limited_accounts"),
+)
+
+# Whose notifications an actor wants, whatever its policy says.
+notification_permissions = Table(
+    "notification_permissions",
+    metadata,
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
+    Column("from_actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("actor_id", "from_actor_id"),
+)
 
 markers = Table(
     "markers",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, or_, select, update
+from sqlalchemy import Connection, Table, delete, func, select, update
 
-from fediverse import events, search
+from fediverse import events, notifications, search
 from fediverse.actors import relations
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
@@ -24,7 +24,7 @@ from fediverse.tables.statuses import (
     status_tags,
     statuses,
 )
-from fediverse.tables.timelines import home_entries, notifications
+from fediverse.tables.timelines import home_entries
 
 _WIPED_PROFILE: dict[str, Any] = {
     "name": "",
@@ -66,11 +66,7 @@ def mark_gone(tx: Connection, actor_id: int, now: Instant) -> None:
     _take_back_reactions(tx, actor_id)
     _wipe_statuses(tx, actor_id, now=now)
     tx.execute(delete(home_entries).where(home_entries.c.actor_id == actor_id))
-    tx.execute(
-        delete(notifications).where(
-            or_(notifications.c.actor_id == actor_id, notifications.c.from_actor_id == actor_id)
-        )
-    )
+    notifications.forget_actor(tx, actor_id)
     tx.execute(delete(actor_keys).where(actor_keys.c.actor_id == actor_id, actor_keys.c.key_uri.is_not(None)))
     tx.execute(
         update(actors)
@@ -118,7 +114,7 @@ def _wipe_statuses(tx: Connection, actor_id: int, *, now: Instant) -> None:
     dependents: tuple[Table, ...] = (mentions, status_tags, status_edits, favourites, bookmarks, pins)
     for table in dependents:
         tx.execute(delete(table).where(table.c.status_id.in_(own)))
-    tx.execute(delete(notifications).where(notifications.c.status_id.in_(own)))
+    notifications.forget_statuses(tx, own)
     search.forget_author(tx, actor_id)
     # Boosts of its posts, and its own boosts of others.
     theirs = select(mine.c.id).where(mine.c.author_id == actor_id)
