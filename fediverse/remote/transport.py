@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import SimpleNamespace
 from weakref import WeakValueDictionary
 
@@ -293,7 +294,9 @@ async def _note_reuse(
         context.trace_request_ctx.reused = True
 
 
+@cache
 def _trust(ca_file: str | None) -> ssl.SSLContext:
+    """Reading the system's certificates takes 40 ms of CPU: once is enough."""
     context = ssl.create_default_context()
     if ca_file is not None:
         try:
