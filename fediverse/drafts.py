@@ -46,6 +46,29 @@ class EmojiDraft(TypedDict):
     url: str
 
 
+class PollOption(TypedDict):
+    """One of the things that can be voted for, and how many did."""
+
+    title: str
+    votes: int
+
+
+class Poll(TypedDict):
+    """A poll as a status keeps it.
+
+    ``closed`` says that its end was noticed and told, which may be a moment after ``expires_at``. ``voters`` is None
+    where the author's server does not tell; ``fetched_at`` is when that server told last, None for what is of this one.
+    """
+
+    options: list[PollOption]
+    multiple: bool
+    hide_totals: bool
+    expires_at: Instant | None
+    closed: bool
+    voters: int | None
+    fetched_at: Instant | None
+
+
 @dataclass(frozen=True, slots=True)
 class MentionDraft:
     """Somebody named in a Note: by actor id where the tag had one, else by handle."""
@@ -86,6 +109,7 @@ class NoteDraft:
     tags: tuple[str, ...] = ()
     emojis: tuple[EmojiDraft, ...] = ()
     attachments: tuple[AttachmentDraft, ...] = ()
+    poll: Poll | None = None
     idempotency_key: str | None = None
     app_name: str = ""
     app_url: str | None = None

@@ -18,13 +18,15 @@ from sqlalchemy import (
     union_all,
 )
 
+from fediverse import clock
 from fediverse.db import Dialect, Prepared, id_list, is_writing
+from fediverse.documents import has_ended
 from fediverse.entities import GroupView, NotificationView, RequestView, StatusView
 from fediverse.notifications import Group, Request
 from fediverse.site import Recent
 from fediverse.tables.actors import actors
 from fediverse.tables.moderation import reports as complaints
-from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins
+from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins, poll_votes
 from fediverse.tables.statuses import statuses as posts
 
 # Rows by (id, version): whatever changes how a row shows changes its version too.
@@ -60,6 +62,13 @@ def _marks_query(sql: Dialect) -> CompoundSelect[Any, Any]:
 
 
 _MARKS = Prepared(_marks_query)
+_VOTES = Prepared(
+    lambda sql: (
+        select(poll_votes.c.status_id, poll_votes.c.choice)
+        .where(poll_votes.c.actor_id == _me, sql.within(poll_votes.c.status_id, "ids"))
+        .order_by(poll_votes.c.choice)
+    )
+)
 
 
 def accounts(tx: Connection, actor_ids: Iterable[int]) -> dict[int, Row[Any]]:
@@ -108,7 +117,24 @@ def statuses(
         view = _view(row, authors, marks)
         view.boost = inner
         views.append(view)
+    _add_polls(tx, [view.boost or view for view in views], viewer_id)
     return views
+
+
+def _add_polls(tx: Connection, views: Sequence[StatusView], viewer_id: int | None) -> None:
+    """Polls know whether they have ended, and what the viewer voted for: one query, where there is a poll."""
+    asking = [view for view in views if view.status.poll is not None]
+    if not asking:
+        return
+    votes: dict[int, list[int]] = {}
+    if viewer_id is not None:
+        found = tx.execute(_VOTES(tx), {"me": viewer_id, "ids": id_list(tx, {view.status.id for view in asking})})
+        for status_id, choice in found:
+            votes.setdefault(status_id, []).append(choice)
+    now = clock.now()
+    for view in asking:
+        view.poll_ended = has_ended(view.status.poll, now)
+        view.votes = votes.get(view.status.id, ())
 
 
 def whole(tx: Connection, heads: Sequence[Row[Any]]) -> list[Row[Any]]:

@@ -15,6 +15,7 @@ from fediverse.actors import hidden_hosts
 from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
 from fediverse.outbox.delivery import Worker as DeliveryWorker
+from fediverse.polling import Polling
 from fediverse.tables.instance import jobs as jobs_table
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,7 @@ class Workers:
             search.REINDEX: _Reindex(database),
             **app[keys.DISCOVERY].job_kinds(),
             **hidden_hosts.job_kinds(database, app[keys.URLS]),
+            **Polling(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
             **media.job_kinds(app[keys.PICTURES]),
         }
         self._jobs = jobs.Worker(database, hub, kinds)

@@ -269,6 +269,8 @@ async def test_metadata_is_true(instance: Instance, alice: Account) -> None:
 
 # (method, path, scope that opens it): {me} is an account, {status} one of its posts.
 ENDPOINTS = [
+    ("GET", "/api/v1/polls/{status}", "read:statuses"),
+    ("POST", "/api/v1/polls/{status}/votes", "write:statuses"),
     ("GET", "/api/v1/accounts/verify_credentials", "read:accounts"),
     ("PATCH", "/api/v1/accounts/update_credentials", "write:accounts"),
     ("GET", "/api/v1/accounts/relationships", "read:follows"),

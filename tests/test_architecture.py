@@ -33,6 +33,7 @@ OWNERS = {
     "hidden_hosts": {"actors"},
     "statuses": {"statuses", "reactions", "moderation", "actors"},
     "status_edits": {"statuses", "actors"},
+    "poll_votes": {"statuses", "actors"},
     "mentions": {"statuses", "actors"},
     "tags": {"statuses"},
     "status_tags": {"statuses", "actors"},

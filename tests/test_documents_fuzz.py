@@ -143,15 +143,32 @@ names = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
 tags = st.text(st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=1, max_size=30)
 
 
+polls = st.builds(
+    lambda options, ends, **rest: {
+        "options": [{"title": title, "votes": votes} for title, votes in options.items()],
+        "expires_at": NOW + ends,
+        "closed": ends <= 0,
+        "fetched_at": NOW,
+        **rest,
+    },
+    st.dictionaries(names, st.integers(0, 2**31 - 1), min_size=2, max_size=4),
+    st.integers(-1000, 1000),
+    multiple=st.booleans(),
+    hide_totals=st.just(False),
+    voters=st.none() | st.integers(0, 2**31 - 1),
+)
+
+
 @quick
 @given(
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=140),
     st.sampled_from(Visibility),
     st.lists(names, unique=True, max_size=5),
     st.lists(tags, unique_by=fold_tag, max_size=5),
+    st.none() | polls,
 )
 def test_our_notes_come_back_as_they_were(
-    text: str, visibility: Visibility, mentioned: list[str], tagged: list[str]
+    text: str, visibility: Visibility, mentioned: list[str], tagged: list[str], poll: Any
 ) -> None:
     people = [
         {"id": 1, "username": name, "host": "there.example", "uri": f"https://there.example/users/{name}", "url": ""}
@@ -171,12 +188,14 @@ def test_our_notes_come_back_as_they_were(
         tags=[{"name": name} for name in tagged],
         emojis=[],
         attachments=[],
+        poll=poll,
     )
     author: Any = SimpleNamespace(id=1, username="alice")
     written = json.loads(dumps(note_document(URLS, row, author, parent_uri=None)))
     draft = read_note(written, received_at=NOW)
     assert draft.content == sanitize(content)
     assert draft.visibility is visibility
+    assert (draft.poll, draft.kind) == (poll, "Note" if poll is None else "Question")
     assert list(draft.audience) == [person["uri"] for person in people]
     assert [(m.uri, m.username, m.host) for m in draft.mentions] == [
         (person["uri"], person["username"], "there.example") for person in people

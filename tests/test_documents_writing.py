@@ -71,8 +71,20 @@ def status(**changes: Any) -> Any:
         "tags": [],
         "emojis": [],
         "attachments": [],
+        "poll": None,
     }
     return SimpleNamespace(**{**row, **changes})
+
+
+POLL = {
+    "options": [{"title": "Tea", "votes": 1}, {"title": "Coffee", "votes": 2}],
+    "multiple": False,
+    "hide_totals": False,
+    "expires_at": NOW,
+    "closed": True,
+    "voters": 3,
+    "fetched_at": None,
+}
 
 
 def actor(**changes: Any) -> Any:
@@ -118,6 +130,16 @@ def everything_sent() -> dict[str, dict[str, Any]]:
     received = activities.received_follow(URLS, "alice", uri="https://there.example/f/1", follower_uri=BOB["uri"])
     return {
         "create": activities.create(URLS, note()),
+        "create question": activities.create(URLS, note(id=79, poll=POLL)),
+        "vote": activities.vote(
+            URLS,
+            "alice",
+            11,
+            title="Tea",
+            question_uri="https://there.example/notes/1",
+            author_uri=BOB["uri"],
+            published=NOW,
+        ),
         "update": activities.update(URLS, note(edited_at=NOW), username="alice", activity_id=1, published=NOW),
         "update actor": activities.update(URLS, person(), username="alice", activity_id=2, published=NOW),
         "delete": activities.delete(URLS, "alice", ALICE + "/statuses/77", activity_id=3, published=NOW),

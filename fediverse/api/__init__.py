@@ -1,6 +1,6 @@
 """Mastodon's client API: one module per resource.
 
-Whoever adds an endpoint names its scope there; `respond` does the rest. What is not here (lists, filters, polls,
+Whoever adds an endpoint names its scope there; `respond` does the rest. What is not here (lists, filters,
 streaming and so on) is 404, as on any server that does not know it.
 """
 
@@ -22,6 +22,7 @@ from fediverse.api import (
     notification_policy,
     notifications,
     oauth,
+    polls,
     posting,
     profile,
     reactions,
@@ -53,6 +54,7 @@ def add_routes(app: web.Application) -> None:
         notification_policy,
         notifications,
         oauth,
+        polls,
         posting,
         profile,
         reactions,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 
 from fediverse import access, entities, keys, params, posting, statuses, text
 from fediverse.api import listings, respond
+from fediverse.api.polls import read_poll
 from fediverse.api.respond import Call, path_id
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.entities import VISIBILITIES, StatusView
@@ -23,7 +24,6 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP
 _IDEMPOTENCY_KEY: Final = 255
 _NOT_TAKEN: Final = {
     "media_ids": "Pictures and other attachments are not supported here yet. Post the text without them.",
-    "poll": "Polls are not supported here yet. Post the text without one.",
     "scheduled_at": "Posts cannot be scheduled here yet. Leave the time out to post now.",
     "quoted_status_id": "Quoting a post is not supported here. Put its address into the text.",
 }
@@ -49,7 +49,8 @@ async def create(request: web.Request) -> web.Response:
 
     actor, app, known = await request.app[keys.DATABASE].read(prepare)
     spoiler = sent.text("spoiler_text").strip()
-    text.check_length(body, spoiler)
+    poll = read_poll(sent)
+    text.check_length(body, spoiler, has_attachment=poll is not None)
     draft = NoteDraft(
         text=body,
         spoiler_text=spoiler,
@@ -57,6 +58,7 @@ async def create(request: web.Request) -> web.Response:
         language=read_language(sent) or actor.default_language,
         visibility=_visibility(sent, actor),
         in_reply_to_id=in_reply_to_id,
+        poll=poll,
         idempotency_key=key,
         app_name=app.name if app is not None else "",
         app_url=app.website if app is not None else None,
@@ -91,7 +93,8 @@ async def edit(request: web.Request) -> web.Response:
 
     before, new_body, wanted, known = await request.app[keys.DATABASE].read(prepare)
     spoiler = sent.text("spoiler_text").strip()
-    text.check_length(new_body, spoiler)
+    poll = read_poll(sent)  # a poll that is not sent again is gone, as on Mastodon
+    text.check_length(new_body, spoiler, has_attachment=poll is not None)
     draft = NoteDraft(
         text=new_body,
         spoiler_text=spoiler,
@@ -99,6 +102,7 @@ async def edit(request: web.Request) -> web.Response:
         language=read_language(sent) or before.language,
         visibility=Visibility(before.visibility),
         in_reply_to_id=before.in_reply_to_id,
+        poll=poll,
     )
     mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, known)
 
@@ -123,8 +127,6 @@ def _is_given(sent: Params, name: str) -> bool:
     match name:
         case "media_ids":
             return any(sent.words(name))
-        case "poll":
-            return sent.has(name) and sent.raw(name) not in ({}, [], "")
         case _:
             return bool(sent.text(name).strip())
 

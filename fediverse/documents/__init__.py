@@ -18,6 +18,7 @@ from fediverse.documents.collections import (
 )
 from fediverse.documents.context import PUBLIC, Document
 from fediverse.documents.notes import NOTE_TYPES, read_note
+from fediverse.documents.polls import has_ended, new_poll, titles
 from fediverse.documents.shapes import host_of, http_uri, id_of, ids, normalise_uri, origin, same_origin, type_of
 from fediverse.documents.writing import (
     Picture,
@@ -42,12 +43,14 @@ __all__ = [
     "collection",
     "collection_page",
     "dumps",
+    "has_ended",
     "host_of",
     "http_uri",
     "id_of",
     "ids",
     "instance_actor_document",
     "key_document",
+    "new_poll",
     "normalise_uri",
     "note_document",
     "ordered_collection",
@@ -58,6 +61,7 @@ __all__ = [
     "read_collection",
     "read_note",
     "same_origin",
+    "titles",
     "tombstone",
     "type_of",
 ]

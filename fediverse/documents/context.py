@@ -34,6 +34,9 @@ SIMPLE_CONTEXT: Final[list[Any]] = [AS]
 NOTE_CONTEXT: Final[list[Any]] = [AS, SECURITY, _TOOT]
 """For Notes and what embeds them."""
 
+QUESTION_CONTEXT: Final[list[Any]] = [AS, SECURITY, {**_TOOT, "votersCount": "toot:votersCount"}]
+"""For Questions and what embeds them."""
+
 ACTOR_CONTEXT: Final[list[Any]] = [
     AS,
     SECURITY,

@@ -14,6 +14,7 @@ from fediverse.clock import DAY, Instant
 from fediverse.documents.addressing import read_addressing
 from fediverse.documents.attachments import read_attachments, read_links
 from fediverse.documents.context import Document
+from fediverse.documents.polls import read_poll
 from fediverse.documents.shapes import clean, entries, http_uri, id_of, instant_of, link_of, origin, type_of
 from fediverse.documents.tags import read_tags
 from fediverse.drafts import NoteDraft
@@ -32,12 +33,6 @@ MAX_SUMMARY: Final = 500
 MAX_TITLE: Final = 300
 """Characters of the name of an Article, Page, Video or Event."""
 
-MAX_OPTIONS: Final = 32
-"""Options of a Question that are read."""
-
-MAX_OPTION: Final = 200
-"""Characters of an option."""
-
 # Their summary is an abstract, and they are read on their own page.
 _LONG: Final = NOTE_TYPES - {"Note", "Question"}
 _PEOPLE: Final = frozenset({"Person", "Service", "Organization", "Application"})
@@ -50,7 +45,7 @@ def read_note(document: object, *, received_at: Instant, followers_uri: str | No
 
     ``received_at`` stands in for a time of publication that is missing, impossible or in the future.
     ``followers_uri`` is the author's followers collection where it is known; without it, a collection of that name on
-    the author's server counts. A Question's options are listed in the content.
+    the author's server counts.
 
     Raises BadRequest when it is no post, has no http(s) id, or its author is not of its own server.
     """
@@ -90,6 +85,7 @@ def read_note(document: object, *, received_at: Instant, followers_uri: str | No
         tags=tags.hashtags,
         emojis=tags.emojis,
         attachments=read_attachments(document, kind=kind, base=uri),
+        poll=read_poll(document, read_at=received_at) if kind == "Question" else None,
     )
 
 
@@ -149,29 +145,16 @@ def _summary(document: Document, kind: str) -> str:
 
 
 def _extended(document: Document, kind: str, content: str, url: str) -> str:
-    """The content with what would be lost otherwise: an abstract, a Question's options, what is linked to."""
+    """The content with what would be lost otherwise: an abstract, what is linked to."""
     links = read_links(document)
     if kind in _LONG:
         if not content:
             content = sanitize(clean(document.get("summary"), MAX_CONTENT))
         links.append(url)
-    elif kind == "Question":
-        content += _options(document)
     for link in links:
         if escape(link) not in content:
             content += from_plain(link)
     return content
-
-
-def _options(document: Document) -> str:
-    value = document.get("oneOf") or document.get("anyOf")
-    names = [
-        sanitize_name(clean(option.get("name"), MAX_OPTION * 4), MAX_OPTION)
-        for option in entries(value, MAX_OPTIONS)
-        if isinstance(option, dict)
-    ]
-    shown = "".join(f"<li>{escape(name, quote=False)}</li>" for name in names if name)
-    return f"<ul>{shown}</ul>" if shown else ""
 
 
 def _times(document: Document, received_at: Instant) -> tuple[Instant, Instant | None]:

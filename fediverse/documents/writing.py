@@ -16,7 +16,8 @@ from sqlalchemy import Row
 from fediverse.clock import Instant, rfc3339
 from fediverse.documents.addressing import audience
 from fediverse.documents.collections import collection
-from fediverse.documents.context import ACTOR_CONTEXT, NOTE_CONTEXT, SIMPLE_CONTEXT, Document
+from fediverse.documents.context import ACTOR_CONTEXT, NOTE_CONTEXT, QUESTION_CONTEXT, SIMPLE_CONTEXT, Document
+from fediverse.documents.polls import poll_properties
 from fediverse.drafts import Visibility
 from fediverse.text import fold_tag
 from fediverse.urls import Urls
@@ -47,7 +48,7 @@ def note_document(
     replies: Sequence[str] = (),
     replies_next: str | None = None,
 ) -> Document:
-    """The Note that a local status is.
+    """The Note that a local status is; a Question, where it asks one.
 
     ``parent_uri`` is the id of what it answers. ``mentions`` are the mentioned actors, as rows or as entries of the
     column ``mentions``, by default the status's own. ``replies`` are the ids of the first public replies, more of
@@ -58,9 +59,9 @@ def note_document(
     named = [_named(urls, entry) for entry in (status.mentions if mentions is None else mentions)]
     to, cc = audience(urls, author.username, visibility, [href for href, _ in named])
     document: Document = {
-        "@context": NOTE_CONTEXT,
+        "@context": NOTE_CONTEXT if status.poll is None else QUESTION_CONTEXT,
         "id": id_,
-        "type": "Note",
+        "type": "Note" if status.poll is None else "Question",
         "attributedTo": urls.actor(author.username),
         "published": rfc3339(status.created_at),
         "url": urls.status_page(author.username, status.id),
@@ -71,6 +72,8 @@ def note_document(
         "attachment": [_attachment(entry) for entry in status.attachments],
         "tag": _tags(urls, status, named),
     }
+    if status.poll is not None:
+        document |= poll_properties(status.poll)
     if status.language:
         document["contentMap"] = {status.language: status.content}
     if status.spoiler_text:

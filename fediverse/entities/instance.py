@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from fediverse.documents import polls
 from fediverse.entities.accounts import account
 from fediverse.site import Site
 from fediverse.text.counting import LIMIT, URL_LENGTH
@@ -148,9 +149,9 @@ def _configuration(limits: Limits) -> dict[str, Any]:
             "description_limit": 0,
         },
         "polls": {
-            "max_options": 0,
-            "max_characters_per_option": 0,
-            "min_expiration": 0,
-            "max_expiration": 0,
+            "max_options": polls.OPTIONS,
+            "max_characters_per_option": polls.OPTION_LENGTH,
+            "min_expiration": polls.SHORTEST,
+            "max_expiration": polls.LONGEST,
         },
     }

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from fediverse.clock import rfc3339
+from fediverse.documents import titles as titles_of
 from fediverse.entities.accounts import VISIBILITIES, account, visibility_name
 from fediverse.site import Site
 from fediverse.text.names import fold_tag
@@ -19,6 +20,7 @@ __all__ = [
     "StatusView",
     "context",
     "history",
+    "poll",
     "status",
     "status_source",
     "tag",
@@ -38,6 +40,9 @@ class StatusView:
     bookmarked: bool = False
     muted: bool = False
     pinned: bool = False
+    # Of its poll: whether it has ended, and what the viewer voted for.
+    poll_ended: bool = False
+    votes: Sequence[int] = ()
 
 
 def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any]:
@@ -70,6 +75,8 @@ def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
         base = _status(row, author, site)
         site.statuses.put(key, base)
     entity = {**base, "account": account(author, site)}
+    if row.poll is not None:
+        entity["poll"] = poll(view, viewer_id)
     if viewer_id is not None:
         entity["favourited"] = view.favourited
         entity["reblogged"] = view.boosted
@@ -111,6 +118,30 @@ def _status(row: Row[Any], author: Row[Any], site: Site) -> dict[str, Any]:
         "quote_approval": {"automatic": [], "manual": [], "current_user": "denied"},
         "reblog": None,
     }
+
+
+def poll(view: StatusView, viewer_id: int | None) -> dict[str, Any]:
+    """The Poll of a status that has one. Its id is the status's. The author of a poll counts as having voted."""
+    row = view.status
+    stored = row.poll
+    hidden = stored["hide_totals"] and not view.poll_ended
+    entity: dict[str, Any] = {
+        "id": str(row.id),
+        "expires_at": rfc3339(stored["expires_at"]) if stored["expires_at"] is not None else None,
+        "expired": view.poll_ended,
+        "multiple": stored["multiple"],
+        "votes_count": sum(option["votes"] for option in stored["options"]),
+        "voters_count": stored["voters"],
+        "options": [
+            {"title": option["title"], "votes_count": None if hidden else option["votes"]}
+            for option in stored["options"]
+        ],
+        "emojis": [],
+    }
+    if viewer_id is not None:
+        entity["voted"] = bool(view.votes) or row.author_id == viewer_id
+        entity["own_votes"] = list(view.votes)
+    return entity
 
 
 def _addresses(row: Row[Any], author: Row[Any], site: Site) -> tuple[str, str]:
@@ -212,13 +243,20 @@ def history(versions: Sequence[Row[Any]], row: Row[Any], author: Row[Any], site:
             "sensitive": version.sensitive,
             "created_at": rfc3339(version.created_at),
             "account": who,
-            "poll": None,
+            "poll": _asked(version),
             "quote": None,
             "media_attachments": [_attachment(row.id, i, a, site) for i, a in enumerate(version.attachments)],
             "emojis": _emojis(version.emojis, site),
         }
         for version in versions or [row]
     ]
+
+
+def _asked(version: Row[Any]) -> dict[str, Any] | None:
+    """What a version asked; a status without edits is its only one."""
+    edit = version._mapping
+    titles = edit["poll_options"] if "poll_options" in edit else titles_of(edit["poll"])
+    return {"options": [{"title": title} for title in titles]} if titles else None
 
 
 def tag(name: str, site: Site, *, signed_in: bool) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Row
 from fediverse import statuses
 from fediverse.actors import directory
 from fediverse.documents import PUBLIC, id_of, read_note, same_origin
+from fediverse.documents.polls import MAX_OPTIONS
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.inbox import threads
 from fediverse.inbox.activity import Activity, Outcome
 from fediverse.inbox.registry import ANY, BARE, NOTES, Need, handles
+from fediverse.statuses import polls
 
 _MAX_AHEAD = 100
 """Local actors that one post can be addressed to without mentioning them."""
@@ -24,6 +26,10 @@ def create(tx: Connection, activity: Activity) -> Outcome:
     """A post of the sender's is here, where somebody here follows the sender, is mentioned or is answered."""
     if activity.note is None or not activity.concerns_us:
         return "ignored"
+    if _is_vote(activity.note):
+        counted = [_count_vote(tx, activity, note) for note in _votes(activity)]
+        if None not in counted:
+            return "applied" if any(counted) else "refused"
     if activity.supplies.thread:
         threads.store(tx, activity.urls, activity.supplies.thread, now=activity.now)
     return _store(tx, activity, activity.note, activity.mentioned)
@@ -41,6 +47,29 @@ def create_by_id(tx: Connection, activity: Activity) -> Outcome:
     if len(thread) > 1:
         threads.store(tx, activity.urls, thread[:-1], now=activity.now)
     return _store(tx, activity, post.draft, threads.mentioned(tx, activity.urls, post.draft))
+
+
+def _is_vote(note: NoteDraft) -> bool:
+    """Whether it may be a vote: a Note that answers something by its name alone."""
+    return note.kind == "Note" and bool(note.title) and not note.content and note.in_reply_to_uri is not None
+
+
+def _votes(activity: Activity) -> list[NoteDraft]:
+    """The votes of a Create: one, or an array of them, as GoToSocial sends."""
+    if not activity.draft.objects:
+        return [activity.note] if activity.note is not None else []
+    documents = [document for document in activity.draft.objects[:MAX_OPTIONS] if isinstance(document, dict)]
+    notes = [read_note(document, received_at=activity.now) for document in documents]
+    return [note for note in notes if note.author_uri == activity.signer_uri and _is_vote(note)]
+
+
+def _count_vote(tx: Connection, activity: Activity, note: NoteDraft) -> bool | None:
+    """Whether the vote counts; None where what it answers is no poll of this instance."""
+    parsed = activity.urls.parse(note.in_reply_to_uri or "")
+    row = statuses.by_id(tx, parsed.id) if parsed is not None and parsed.kind == "status" else None
+    if row is None or not row.local or row.poll is None:
+        return None
+    return polls.receive_vote(tx, activity.signer, row, note.title, now=activity.now)
 
 
 def _store(tx: Connection, activity: Activity, note: NoteDraft, mentioned: Sequence[Row[Any]]) -> Outcome:
@@ -78,9 +107,11 @@ def update(tx: Connection, activity: Activity) -> Outcome:
         return "ignored"
     if row.author_id != signer.id:
         return "refused"
-    if note.updated_at is None and (note.kind == "Question" or _claims_a_time(document)):
-        return "ignored"  # Mastodon tells new vote counts without a time: the post was not edited, nor is it older
-    if note.updated_at is not None and note.updated_at <= (row.edited_at or row.created_at):
+    # Mastodon tells new counts of votes without a time, or with that of the last edit: the post was not edited.
+    is_new = note.updated_at is not None and note.updated_at > (row.edited_at or row.created_at)
+    if not is_new and note.poll is not None:
+        return "applied" if polls.refresh(tx, row, note) else "ignored"
+    if not is_new and (note.updated_at is not None or note.kind == "Question" or _claims_a_time(document)):
         return "ignored"
     mentioned = threads.mentioned(tx, activity.urls, note)
     statuses.edit(tx, activity.urls, row, note, author=signer, mentions=mentioned, now=activity.now)

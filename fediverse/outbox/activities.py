@@ -12,7 +12,7 @@ from typing import Any
 
 from fediverse.clock import Instant, rfc3339
 from fediverse.documents.addressing import audience
-from fediverse.documents.context import ACTOR_CONTEXT, NOTE_CONTEXT, PUBLIC, SIMPLE_CONTEXT, Document
+from fediverse.documents.context import PUBLIC, SIMPLE_CONTEXT, Document
 from fediverse.drafts import Visibility
 from fediverse.urls import Urls
 
@@ -22,7 +22,7 @@ _FOLLOW = ("id", "type", "actor", "object")
 def create(urls: Urls, note: Document) -> Document:
     """The Create that publishes ``note``, a document of ``note_document``."""
     return {
-        "@context": NOTE_CONTEXT,
+        "@context": note["@context"],
         "id": f"{note['id']}/activity",
         "type": "Create",
         "actor": note["attributedTo"],
@@ -40,7 +40,7 @@ def update(urls: Urls, document: Document, *, username: str, activity_id: int, p
     """
     is_note = "attributedTo" in document
     return {
-        "@context": NOTE_CONTEXT if is_note else ACTOR_CONTEXT,
+        "@context": document["@context"],
         "id": urls.transient(username, "updates", activity_id),
         "type": "Update",
         "actor": urls.actor(username),
@@ -73,6 +73,23 @@ def delete(
     return _activity(
         urls, username, "Delete", urls.transient(username, "deletes", activity_id), gone, to, cc, published=published
     )
+
+
+def vote(
+    urls: Urls, username: str, vote_id: int, *, title: str, question_uri: str, author_uri: str, published: Instant
+) -> Document:
+    """The Create that votes for the option ``title``: a Note that has a name, but no content."""
+    note = {
+        "id": urls.transient(username, "votes", vote_id),
+        "type": "Note",
+        "name": title,
+        "attributedTo": urls.actor(username),
+        "inReplyTo": question_uri,
+        "to": [author_uri],
+        "cc": [],
+    }
+    id_ = f"{note['id']}/activity"
+    return _activity(urls, username, "Create", id_, note, [author_uri], published=published)
 
 
 def announce(

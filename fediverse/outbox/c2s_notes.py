@@ -83,6 +83,7 @@ async def update(caller: Caller, activity: Mapping[str, Any]) -> str:
         sensitive=note.get("sensitive") is True or bool(spoiler),
         language=_language(note) or before.language,
         visibility=Visibility(before.visibility),
+        poll=before.poll,
     )
     # Whom it addressed without naming them it goes on to address.
     mentions = await _mentioned(caller, body, [entry["uri"] for entry in before.mentions])

@@ -34,7 +34,7 @@ from fediverse.clock import Instant
 from fediverse.outbox.retry import PRIVATE_LIFETIME, PUBLIC_LIFETIME
 from fediverse.tables.actors import actors, follows
 from fediverse.tables.outbox import activities, deliveries, fanouts
-from fediverse.tables.statuses import favourites, mentions, statuses
+from fediverse.tables.statuses import favourites, mentions, poll_votes, statuses
 
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
 
@@ -86,8 +86,8 @@ class Audience:
     ``followers``: the accepted followers of the author. ``actors``: ids of actors who are mentioned or addressed (local
     ones are passed over). ``inboxes``: addresses known otherwise. ``everyone_known``: every server known here, as for
     the deletion of an account. ``also_status``: everybody remote who had to do with that status: who boosted or liked
-    it, answered it or was mentioned, or follows somebody here who boosted it; they are looked up while publishing, so
-    publish before those rows are wiped.
+    it, voted in its poll, answered it or was mentioned, or follows somebody here who boosted it; they are looked up
+    while publishing, so publish before those rows are wiped.
     """
 
     followers: bool = False
@@ -223,6 +223,7 @@ def _involved_inboxes(status_id: int, *, shared: bool) -> Select[tuple[str]]:
     involved = union(
         select(mentions.c.actor_id).where(mentions.c.status_id == status_id),
         select(favourites.c.actor_id).where(favourites.c.status_id == status_id),
+        select(poll_votes.c.actor_id).where(poll_votes.c.status_id == status_id),
         select(statuses.c.author_id).where(statuses.c.boost_of_id == status_id),
         select(statuses.c.author_id).where(statuses.c.in_reply_to_id == status_id),
         # Their servers fetched it when it was boosted to them.

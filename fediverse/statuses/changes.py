@@ -13,11 +13,11 @@ from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import NotFound
-from fediverse.statuses import publishing
-from fediverse.statuses.create import keep_first_version, keep_version, wording
+from fediverse.statuses import polls, publishing
+from fediverse.statuses.create import keep_first_version, keep_version, kind_of, wording
 from fediverse.statuses.tagging import clear_tags, put_mentions, put_tags
 from fediverse.tables.actors import actors
-from fediverse.tables.statuses import bookmarks, favourites, pins, status_edits, statuses, tombstones
+from fediverse.tables.statuses import bookmarks, favourites, pins, poll_votes, status_edits, statuses, tombstones
 from fediverse.tables.statuses import mentions as mentions_table
 from fediverse.urls import Urls
 
@@ -34,25 +34,33 @@ def edit(
 ) -> Row[Any]:
     """The status says what the draft says; its history keeps what it said before.
 
-    Audience, parent and time of posting stay. An edit that changes nothing is none, and neither is a remote one that
-    is older than what is stored. Raises Invalid for what the 140 rule forbids, NotFound for what is deleted by now.
+    Audience, parent and time of posting stay. A poll that asks something else has no votes any more. An edit that
+    changes nothing is none, and neither is a remote one that is older than what is stored, or has but new counts of
+    votes. Raises Invalid for what the 140 rule forbids, NotFound for what is deleted by now.
     """
     if status.local:
-        text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments))
+        text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments or draft.poll))
     status = _locked(tx, status.id) or _gone()
     edited_at = draft.updated_at or now
     if not status.local and edited_at < (status.edited_at or status.created_at):
         return status
+    poll, asks_anew = polls.edited(status, draft)
     changed: dict[str, Any] = {
+        "kind": kind_of(draft),
         "title": draft.title,
         "spoiler_text": draft.spoiler_text,
         "sensitive": draft.sensitive or bool(draft.spoiler_text),
         "language": draft.language,
         "emojis": list(draft.emojis),
         "attachments": list(draft.attachments),
+        "poll": poll,
         **wording(urls, draft, mentions),
     }
-    if all(getattr(status, name) == value for name, value in changed.items()):
+    differing = [name for name, value in changed.items() if getattr(status, name) != value]
+    if not differing:
+        return status
+    if differing == ["poll"] and not status.local and not asks_anew:
+        polls.refresh(tx, status, draft)
         return status
     keep_first_version(tx, status)
     row = tx.execute(
@@ -62,6 +70,9 @@ def edit(
         .returning(*statuses.c)
     ).one()
     keep_version(tx, row, at=row.edited_at)
+    if asks_anew:
+        polls.forget_votes(tx, row.id)
+    polls.close_later(tx, row)
     clear_tags(tx, row.id)
     put_tags(tx, row.id, [tag["name"] for tag in row.tags], now=now)
     known = set(tx.scalars(select(mentions_table.c.actor_id).where(mentions_table.c.status_id == row.id)))
@@ -86,7 +97,7 @@ def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], no
     _tell_deleted(tx, status)
     _drop_boosts(tx, status.id)
     notifications.forget_statuses(tx, [status.id])
-    for table in (status_edits, mentions_table, favourites, bookmarks, pins):
+    for table in (status_edits, poll_votes, mentions_table, favourites, bookmarks, pins):
         tx.execute(sql_delete(table).where(table.c.status_id == status.id))
     clear_tags(tx, status.id)
     search.forget(tx, [status.id])
@@ -104,6 +115,7 @@ def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], no
             tags=[],
             emojis=[],
             attachments=[],
+            poll=None,
             version=statuses.c.version + 1,
         )
     )

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, delete, exists, func, literal, select, update
 
-from fediverse import ids, search, text, timelines
+from fediverse import documents, ids, search, text, timelines
 from fediverse.clock import MINUTE, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import Forbidden, Gone, Invalid, NotFound
-from fediverse.statuses import publishing
+from fediverse.statuses import polls, publishing
 from fediverse.statuses.lookup import by_uri, get_visible
 from fediverse.statuses.tagging import put_mention, put_mentions, put_tags
 from fediverse.tables.actors import actors
@@ -93,6 +93,7 @@ def create(
         timelines.surface(tx, row, author=author, mentioned=told, now=now)
     search.put(tx, row, author=author, holders=told)
     if local:
+        polls.close_later(tx, row)
         publishing.created(tx, urls, row, author=author, parent=parent, mentions=mentions, now=now)
     return row
 
@@ -100,7 +101,7 @@ def create(
 def _check_local(author: Row[Any], draft: NoteDraft, mentions: Sequence[Row[Any]]) -> None:
     if author.suspended_at is not None:
         raise Forbidden("This account is suspended and cannot post.")
-    text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments))
+    text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments or draft.poll))
     if draft.visibility is Visibility.DIRECT and not mentions:
         raise Invalid("A direct post needs at least one recipient: mention somebody by their full handle.")
 
@@ -171,7 +172,7 @@ def _values(
         "url": draft.url,
         "author_id": author.id,
         "local": draft.uri is None,
-        "kind": draft.kind,
+        "kind": kind_of(draft),
         "visibility": int(draft.visibility),
         "title": draft.title,
         "spoiler_text": text.normalise(draft.spoiler_text) if draft.uri is None else draft.spoiler_text,
@@ -184,12 +185,18 @@ def _values(
         "listed": draft.visibility is Visibility.PUBLIC and not to_somebody_else and standing_is_good,
         "emojis": list(draft.emojis),
         "attachments": list(draft.attachments),
+        "poll": draft.poll,
         "app_name": draft.app_name,
         "app_url": draft.app_url,
         "created_at": min(draft.published_at or now, now),
         "idempotency_key": draft.idempotency_key,
         **wording(urls, draft, mentions),
     }
+
+
+def kind_of(draft: NoteDraft) -> str:
+    """What the status is: a post from here that asks something is a Question."""
+    return "Question" if draft.uri is None and draft.poll is not None else draft.kind
 
 
 def wording(urls: Urls, draft: NoteDraft, mentions: Sequence[Row[Any]]) -> dict[str, Any]:
@@ -326,6 +333,7 @@ def keep_version(tx: Connection, status: Row[Any], *, at: Instant) -> None:
             sensitive=status.sensitive,
             attachments=status.attachments,
             emojis=status.emojis,
+            poll_options=documents.titles(status.poll) or None,
             created_at=at,
         )
     )

@@ -62,6 +62,14 @@ def edited(
     _send(tx, activity, document["id"], status, addressed, now=now, reach=True)
 
 
+def counted(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], now: Instant) -> None:
+    """Whoever may have the Question, voters among them, gets its counts: an Update that is no edit."""
+    document = note(tx, urls, status, author=author)
+    activity = activities.update(urls, document, username=author.username, activity_id=ids.new_id(), published=now)
+    addressed = tuple(entry["id"] for entry in status.mentions if entry["host"])
+    _send(tx, activity, document["id"], status, addressed, now=now, reach=True)
+
+
 def deleted(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], now: Instant) -> None:
     """Whoever may have the post gets the Delete. Called while mentions, likes and boosts still stand."""
     document = note(tx, urls, status, author=author)

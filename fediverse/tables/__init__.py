@@ -4,8 +4,8 @@
   blocks, mutes)
 - ``relations``: actors.private_notes (account_notes), actors.endorsements (endorsements), actors.hidden_hosts
   (hidden_hosts)
-- ``statuses``: statuses (statuses, status_edits, mentions, tags, status_tags, tombstones), reactions (favourites,
-  bookmarks, pins, conversation_mutes)
+- ``statuses``: statuses (statuses, status_edits, poll_votes, mentions, tags, status_tags, tombstones), reactions
+  (favourites, bookmarks, pins, conversation_mutes)
 - ``timelines``: timelines (home_entries), notifications (notifications, markers,
   notification_policies, notification_permissions)
 - ``inbox``: inbox.store (received)

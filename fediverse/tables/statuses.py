@@ -45,6 +45,7 @@ statuses = Table(
     Column("tags", JSON, nullable=False),  # [{"name": text as first written}]
     Column("emojis", JSON, nullable=False),  # [{"shortcode": text, "url": text}]
     Column("attachments", JSON, nullable=False),  # [drafts.AttachmentDraft as a dict]
+    Column("poll", JSON(none_as_null=True)),  # drafts.Poll; who voted for what is in poll_votes
     words("app_name"),
     Column("app_url", Text),
     count("replies_count"),
@@ -105,8 +106,22 @@ status_edits = Table(
     flag("sensitive"),
     Column("attachments", JSON, nullable=False),
     Column("emojis", JSON, nullable=False),
+    Column("poll_options", JSON(none_as_null=True)),  # the titles, where it had a poll
     instant("created_at"),
 )
+
+# Who voted for which option of the poll of a status: people here on any poll, everybody on those of here.
+poll_votes = Table(
+    "poll_votes",
+    metadata,
+    key(),
+    Column("status_id", BigInteger, ForeignKey("statuses.id", ondelete="CASCADE"), nullable=False),
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False),
+    Column("choice", SmallInteger, nullable=False),  # which option, counted from 0
+    instant("created_at"),
+    UniqueConstraint("status_id", "actor_id", "choice"),
+)
+Index("ix_poll_votes_actor", poll_votes.c.actor_id, poll_votes.c.status_id)
 
 mentions = Table(
     "mentions",

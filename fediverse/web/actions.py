@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Row
 
 from fediverse import loading, moderation, reactions, statuses
 from fediverse.actors import directory, relations
+from fediverse.documents.polls import MAX_OPTIONS
 from fediverse.entities import StatusView
 from fediverse.errors import Forbidden, NotFound
+from fediverse.statuses import polls
 from fediverse.web import render
 from fediverse.web.public import ACCT, by_acct
 from fediverse.web.visit import Visit, back, form, path_id, see_other, write
@@ -29,6 +31,8 @@ _POST_ACTS: Final[dict[str, _Act]] = {
     "pin": lambda tx, v, row, _author: reactions.pin(tx, v.urls, v.me, row, now=v.now),
     "unpin": lambda tx, v, row, _author: reactions.unpin(tx, v.urls, v.me, row, now=v.now),
 }
+
+_CHOICES: Final = {str(number) for number in range(MAX_OPTIONS)}
 
 _Relate = Callable[[Connection, Visit, Row[Any]], object]
 
@@ -61,6 +65,22 @@ async def act_on_post(request: web.Request) -> web.Response:
     if request.headers.get("X-Fragment") == "post":
         return render.fragment(visit, view)
     return see_other(back(sent, render.post_path(view)))
+
+
+@routes.post(r"/posts/{id:\d{1,19}}/vote")
+async def vote(request: web.Request) -> web.Response:
+    """The visitor has voted, and is back where they were."""
+    sent = await form(request)
+    status_id = path_id(request)
+    choices = [int(word) for word in sent.words("choice", most=MAX_OPTIONS) if word in _CHOICES]
+
+    def work(tx: Connection, visit: Visit) -> str:
+        row, author = _visible(tx, visit, status_id)
+        row = polls.vote(tx, visit.urls, visit.me, row, choices, author=author, now=visit.now)
+        return render.post_path(StatusView(row, author))
+
+    _, path = await write(request, work)
+    return see_other(back(sent, path))
 
 
 @routes.post(r"/posts/{id:\d{1,19}}/delete")

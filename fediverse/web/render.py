@@ -21,6 +21,7 @@ from sqlalchemy import Row
 
 from fediverse import keys
 from fediverse.clock import rfc3339, to_datetime
+from fediverse.documents import titles
 from fediverse.drafts import Visibility
 from fediverse.entities import StatusView
 from fediverse.site import Recent
@@ -130,7 +131,14 @@ def _post(env: Environment, kept: Recent, visit: Visit, view: StatusView, *, foc
     """The post as the visitor sees it; ``focus`` when the page is about it."""
     inner = view.boost or view
     public = visit.viewer_id is None and not focus
-    key = (inner.status.id, inner.status.version, inner.author.version, view.status.id, view.author.version)
+    key = (
+        inner.status.id,
+        inner.status.version,
+        inner.author.version,
+        view.status.id,
+        view.author.version,
+        inner.poll_ended,
+    )
     if public and (known := kept.get(key)) is not None:
         return cast(Markup, known)
     made = Markup(  # noqa: S704 the output of a template that escapes
@@ -232,9 +240,10 @@ def summary(status: Row[Any], length: int) -> str:
 
 
 def feed_html(status: Row[Any]) -> str:
-    """The post's HTML for a feed reader, which knows nothing of content warnings or titles."""
+    """The post's HTML for a feed reader, which knows nothing of content warnings, titles or polls."""
     above = "".join(f"<p><strong>{escape(text)}</strong></p>" for text in (status.spoiler_text, status.title) if text)
-    return f"{above}{status.content}"
+    asked = "".join(f"<li>{escape(title)}</li>" for title in titles(status.poll))
+    return f"{above}{status.content}{f'<ul>{asked}</ul>' if asked else ''}"
 
 
 def is_long(status: Row[Any]) -> bool:

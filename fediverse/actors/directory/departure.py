@@ -20,6 +20,7 @@ from fediverse.tables.statuses import (
     favourites,
     mentions,
     pins,
+    poll_votes,
     status_edits,
     status_tags,
     statuses,
@@ -50,6 +51,7 @@ _WIPED_STATUS: dict[str, Any] = {
     "tags": [],
     "emojis": [],
     "attachments": [],
+    "poll": None,
     "listed": False,
     "favourites_count": 0,
     "boosts_count": 0,
@@ -92,7 +94,7 @@ def _take_back_reactions(tx: Connection, actor_id: int) -> None:
         .where(statuses.c.id.in_(boosted))
         .values(boosts_count=statuses.c.boosts_count - 1, version=statuses.c.version + 1)
     )
-    for table in (favourites, bookmarks, pins):
+    for table in (favourites, bookmarks, pins, poll_votes):  # votes stay counted
         tx.execute(delete(table).where(table.c.actor_id == actor_id))
 
 
@@ -111,7 +113,7 @@ def _wipe_statuses(tx: Connection, actor_id: int, *, now: Instant) -> None:
             version=statuses.c.version + 1,
         )
     )
-    dependents: tuple[Table, ...] = (mentions, status_tags, status_edits, favourites, bookmarks, pins)
+    dependents: tuple[Table, ...] = (mentions, status_tags, status_edits, poll_votes, favourites, bookmarks, pins)
     for table in dependents:
         tx.execute(delete(table).where(table.c.status_id.in_(own)))
     notifications.forget_statuses(tx, own)
