@@ -151,6 +151,9 @@ class ActorDraft:
     featured_uri: str | None = None
     avatar: str | None = None
     header: str | None = None
+    avatar_description: str = ""
+    header_description: str = ""
+    attribution_domains: tuple[str, ...] = ()
     fields: tuple[FieldDraft, ...] = ()
     emojis: tuple[EmojiDraft, ...] = ()
     also_known_as: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from fediverse import access, clock, jobs, keys, media, metrics, queue, search, statuses, timelines
-from fediverse.actors import hidden_hosts
+from fediverse.actors import hidden_hosts, verification
 from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
 from fediverse.outbox.delivery import Worker as DeliveryWorker
@@ -42,6 +42,7 @@ class Workers:
             "spread": _Spread(database),
             search.REINDEX: _Reindex(database),
             **app[keys.DISCOVERY].job_kinds(),
+            **verification.job_kinds(database, app[keys.REMOTE], app[keys.URLS]),
             **hidden_hosts.job_kinds(database, app[keys.URLS]),
             **Polling(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
             **media.job_kinds(app[keys.PICTURES]),

@@ -99,6 +99,7 @@ def actor(**changes: Any) -> Any:
         "indexable": True,
         "created_at": NOW,
         "also_known_as": [],
+        "attribution_domains": [],
         "fields": [],
     }
     return SimpleNamespace(**{**row, **changes})
@@ -541,7 +542,11 @@ def test_an_actor_says_all_that_the_profile_says() -> None:
 
 
 def test_our_actors_read_as_what_they_are() -> None:
-    draft = read_actor(json.loads(dumps(person(fields=[{"name": "Site", "value": "x"}]))))
+    document = person(fields=[{"name": "Site", "value": "x"}], attribution_domains=["bread.example"])
+    document["icon"]["summary"] = "A <b>loaf</b>\n"
+    draft = read_actor(json.loads(dumps(document)))
+    assert (draft.avatar_description, draft.header_description) == ("A <b>loaf</b>", "")
+    assert draft.attribution_domains == ("bread.example",)
     assert (draft.uri, draft.username, draft.webfinger) == (ALICE, "alice", "alice@example.com")
     assert (draft.inbox, draft.shared_inbox) == (ALICE + "/inbox", "https://social.example/inbox")
     assert (draft.followers_uri, draft.featured_uri) == (ALICE + "/followers", ALICE + "/featured")

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from sqlalchemy import Connection, Row, select, tuple_
 
 from fediverse import ids, text
-from fediverse.actors import directory
+from fediverse.actors import directory, verification
 from fediverse.actors.directory import ActorColumns
 from fediverse.clock import Instant
 from fediverse.documents import Document, Picture, actor_document
@@ -25,9 +25,12 @@ MAX_NAME = 50
 MAX_BIO = 500
 MAX_FIELDS = 4
 MAX_FIELD = 255
+MAX_DESCRIPTION = 1500
+MAX_DOMAINS = 10
 
+_TABS = frozenset({"show_media", "show_media_replies", "show_featured"})
 # What other servers are told of; the rest are the owner's own settings.
-_PRIVATE = frozenset({"default_visibility", "default_sensitive", "default_language", "hide_relations"})
+_PRIVATE = frozenset({"default_visibility", "default_sensitive", "default_language", "hide_relations", *_TABS})
 
 
 def update(tx: Connection, urls: Urls, actor: Row[Any], *, now: Instant, **changes: Unpack[ActorColumns]) -> Row[Any]:
@@ -40,14 +43,19 @@ def update(tx: Connection, urls: Urls, actor: Row[Any], *, now: Instant, **chang
     columns: dict[str, Any] = dict(changes)
     if "name" in changes:
         columns["name"] = text.sanitize_name(changes["name"], MAX_NAME)
+    for kind in ("avatar_description", "header_description"):
+        if kind in changes:
+            columns[kind] = text.normalise(changes[kind]).strip()
     if "summary_source" in changes:
         columns["summary"] = _html(tx, urls, changes["summary_source"])
     if "fields_source" in changes:
-        columns["fields"] = [_field(tx, urls, line) for line in changes["fields_source"]]
+        columns["fields"] = [_field(tx, urls, line, actor) for line in changes["fields_source"]]
     columns = {name: value for name, value in columns.items() if getattr(actor, name) != value}
     if not columns:
         return actor
     row = directory.update_local(tx, actor.id, **columns)
+    if "fields" in columns:
+        verification.enqueue(tx, row)
     if not columns.keys() <= _PRIVATE:
         tell(tx, urls, row, now=now)
     return row
@@ -69,17 +77,18 @@ def document(tx: Connection, urls: Urls, actor: Row[Any]) -> Document:
         urls,
         actor,
         directory.keys_of(tx, actor.id),
-        icon=_picture(tx, urls, actor.avatar),
-        image=_picture(tx, urls, actor.header),
+        icon=picture(tx, urls, actor.avatar, actor.avatar_description),
+        image=picture(tx, urls, actor.header, actor.header_description),
         moved_to=directory.uri_of(urls, moved) if moved is not None else None,
     )
 
 
-def _picture(tx: Connection, urls: Urls, key: str | None) -> Picture | None:
+def picture(tx: Connection, urls: Urls, key: str | None, description: str = "") -> Picture | None:
+    """The stored picture with this key, as documents name it; None without one."""
     if not key:
         return None
     media_type = tx.scalar(select(pictures.c.content_type).where(pictures.c.storage_key == key))
-    return Picture(urls.media(key), media_type) if media_type else None
+    return Picture(urls.media(key), media_type, description) if media_type else None
 
 
 def _check(changes: ActorColumns) -> None:
@@ -87,6 +96,10 @@ def _check(changes: ActorColumns) -> None:
         raise Invalid(f"A name has at most {MAX_NAME} characters.")
     if len(changes.get("summary_source", "")) > MAX_BIO:
         raise Invalid(f"A profile's text has at most {MAX_BIO} characters.")
+    if any(len(str(changes.get(name, ""))) > MAX_DESCRIPTION for name in ("avatar_description", "header_description")):
+        raise Invalid(f"The description of a picture has at most {MAX_DESCRIPTION} characters.")
+    if len(changes.get("attribution_domains", [])) > MAX_DOMAINS:
+        raise Invalid(f"At most {MAX_DOMAINS} websites may name you as their author.")
     lines: Sequence[FieldDraft] = changes.get("fields_source", [])
     if len(lines) > MAX_FIELDS:
         raise Invalid(f"A profile has at most {MAX_FIELDS} fields.")
@@ -94,11 +107,14 @@ def _check(changes: ActorColumns) -> None:
         raise Invalid(f"The names and contents of profile fields have at most {MAX_FIELD} characters.")
 
 
-def _field(tx: Connection, urls: Urls, line: FieldDraft) -> dict[str, Any]:
+def _field(tx: Connection, urls: Urls, line: FieldDraft, before: Row[Any]) -> dict[str, Any]:
     html = _html(tx, urls, line["value"]).removeprefix("<p>").removesuffix("</p>")
     # The page that is linked may name this profile in return (rel="me"), which some readers check both ways.
     html = html.replace('rel="nofollow', 'rel="me nofollow')
-    return {"name": text.sanitize_name(line["name"], MAX_FIELD), "value": html, "verified_at": None}
+    # A link that was verified still is, whatever its line is called now.
+    known = zip(before.fields_source, before.fields, strict=False)
+    verified = next((shown.get("verified_at") for typed, shown in known if typed["value"] == line["value"]), None)
+    return {"name": text.sanitize_name(line["name"], MAX_FIELD), "value": html, "verified_at": verified}
 
 
 def _html(tx: Connection, urls: Urls, written: str) -> str:

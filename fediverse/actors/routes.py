@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import hdrs, web
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from fediverse import clock, documents, keys
-from fediverse.actors import directory, nodeinfo, requester, webfinger
+from fediverse.actors import directory, nodeinfo, profile, requester, webfinger
 from fediverse.actors.served import NAME, NO_ACTOR, local_actor
-from fediverse.documents import Picture
 from fediverse.errors import BadRequest, Gone, NotFound
 from fediverse.serving import (
     ANSWERS,
@@ -26,7 +25,6 @@ from fediverse.serving import (
     to_page,
 )
 from fediverse.site import Recent
-from fediverse.tables.instance import pictures
 from fediverse.urls import Urls
 
 routes = web.RouteTableDef()
@@ -107,7 +105,7 @@ async def find(request: web.Request) -> web.Response:
         row = local_actor(tx, asked.username, fold=asked.fold)
         if row.deleted_at is not None:
             raise Gone("This account was deleted.")
-        picture = _picture(tx, urls, row.avatar)
+        picture = profile.picture(tx, urls, row.avatar)
         avatar = (picture.url, picture.media_type) if picture is not None else None
         return answer(webfinger.descriptor(urls, row.username, rels=rels, avatar=avatar), content_type=JRD)
 
@@ -156,22 +154,6 @@ def _rendered(tx: Connection, urls: Urls, kept: Recent, row: Row[Any]) -> Answer
     key = (row.id, row.version)
     found: Answer | None = kept.get(key)
     if found is None:
-        moved = directory.by_id(tx, row.moved_to_id) if row.moved_to_id is not None else None
-        document = documents.actor_document(
-            urls,
-            row,
-            directory.keys_of(tx, row.id),
-            icon=_picture(tx, urls, row.avatar),
-            image=_picture(tx, urls, row.header),
-            moved_to=directory.uri_of(urls, moved) if moved is not None else None,
-        )
-        found = answer(document)
+        found = answer(profile.document(tx, urls, row))
         kept.put(key, found)
     return found
-
-
-def _picture(tx: Connection, urls: Urls, key: str | None) -> Picture | None:
-    if not key:
-        return None
-    media_type = tx.scalar(select(pictures.c.content_type).where(pictures.c.storage_key == key))
-    return Picture(urls.media(key), media_type) if media_type else None

@@ -25,6 +25,7 @@ _LIMITS: Final = Limits(
     note=profile.MAX_BIO,
     fields=profile.MAX_FIELDS,
     field=profile.MAX_FIELD,
+    description=profile.MAX_DESCRIPTION,
     picture_bytes=media.MAX_BYTES,
     picture_pixels=media.MAX_PIXELS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from aiohttp import web
@@ -15,8 +16,9 @@ from fediverse.api.posting import read_language
 from fediverse.api.respond import Call
 from fediverse.drafts import FieldDraft
 from fediverse.entities import VISIBILITIES
-from fediverse.errors import FediverseError, Invalid
+from fediverse.errors import BadRequest, FediverseError, Invalid
 from fediverse.params import Params
+from fediverse.text import fold_host
 
 routes = web.RouteTableDef()
 
@@ -28,6 +30,9 @@ _FLAGS: Final = (
     ("discoverable", "discoverable"),
     ("indexable", "indexable"),
     ("hide_relations", "hide_collections"),
+    ("show_media", "show_media"),
+    ("show_media_replies", "show_media_replies"),
+    ("show_featured", "show_featured"),
 )
 
 
@@ -55,10 +60,56 @@ async def preferences(request: web.Request) -> web.Response:
     return await respond.read(request, work, scope="read:accounts")
 
 
+def own_profile(tx: Connection, call: Call) -> dict[str, Any]:
+    """The signed-in actor's profile as it was typed."""
+    return entities.profile(call.actor(tx), call.site)
+
+
+@routes.get("/api/v1/profile")
+async def show(request: web.Request) -> web.Response:
+    """The actor's profile, to be changed."""
+    return await respond.read(request, own_profile, scope=("profile", "read:accounts"))
+
+
+@routes.put("/api/v1/profile")
+@routes.patch("/api/v1/profile")
+async def change(request: web.Request) -> web.Response:
+    """The actor's profile is as sent; what was not sent stays."""
+    return await _update(request, own_profile)
+
+
+@routes.delete("/api/v1/profile/avatar")
+async def delete_avatar(request: web.Request) -> web.Response:
+    """The actor has no avatar of its own."""
+    return await _without(request, "avatar")
+
+
+@routes.delete("/api/v1/profile/header")
+async def delete_header(request: web.Request) -> web.Response:
+    """The actor has no header of its own."""
+    return await _without(request, "header")
+
+
+async def _without(request: web.Request, kind: media.Kind) -> web.Response:
+    def work(tx: Connection, call: Call) -> dict[str, Any]:
+        before = call.actor(tx)
+        changes: dict[str, Any] = {kind: None, f"{kind}_description": ""}
+        profile.update(tx, call.urls, before, now=call.now, **cast(ActorColumns, changes))
+        media.forget(tx, getattr(before, kind))
+        return own_account(tx, call)
+
+    return await respond.write(request, work, scope=_SCOPE)
+
+
 @routes.put("/api/v1/accounts/update_credentials")
 @routes.patch("/api/v1/accounts/update_credentials")
 async def update_credentials(request: web.Request) -> web.Response:
     """The actor's profile is as sent, here and soon on other servers; what was not sent stays."""
+    return await _update(request, own_account)
+
+
+async def _update(request: web.Request, shape: Callable[[Connection, Call], dict[str, Any]]) -> web.Response:
+    """The actor's profile is as sent; answers with ``shape`` of it."""
     token = respond.require_token(request)
     sent = await params.read(request)
     changes = _changes(sent)
@@ -76,7 +127,7 @@ async def update_credentials(request: web.Request) -> web.Response:
         replaced[:] = [getattr(before, kind) for kind in made if getattr(before, kind)]
         if wanted or made:
             profile.update(tx, call.urls, before, now=call.now, **cast(ActorColumns, {**wanted, **made}))
-        return own_account(tx, call)
+        return shape(tx, call)
 
     try:
         for kind in _PICTURES:
@@ -108,6 +159,11 @@ def _changes(sent: Params) -> dict[str, Any]:
     changes: dict[str, Any] = {column: sent.flag(name) for column, name in _FLAGS if sent.has(name)}
     if sent.has("display_name"):
         changes["name"] = sent.text("display_name")
+    for name in ("avatar_description", "header_description"):
+        if sent.has(name):
+            changes[name] = sent.text(name)
+    if sent.has("attribution_domains"):
+        changes["attribution_domains"] = _domains(sent)
     if sent.has("note"):
         changes["summary_source"] = sent.text("note")
     if sent.has("fields_attributes"):
@@ -123,6 +179,20 @@ def _changes(sent: Params) -> dict[str, Any]:
     if source.has("language"):
         changes["default_language"] = read_language(source)
     return changes
+
+
+def _domains(sent: Params) -> list[str]:
+    """The domains that were sent, as addresses or with a star before them as well. Raises Invalid for what is none."""
+    found = []
+    for word in sent.words("attribution_domains", most=100):
+        name = word.strip().removeprefix("https://").removeprefix("http://").removeprefix("*.").rstrip("/")
+        if not name:
+            continue
+        try:
+            found.append(fold_host(name))
+        except BadRequest as error:
+            raise Invalid(f"Validation failed: {error.message}") from error
+    return list(dict.fromkeys(found))
 
 
 def _fields(sent: Params) -> list[FieldDraft]:

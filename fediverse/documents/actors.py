@@ -28,7 +28,7 @@ from fediverse.documents.shapes import (
 from fediverse.documents.tags import read_tags
 from fediverse.drafts import ActorDraft, FieldDraft, KeyDraft
 from fediverse.errors import BadRequest
-from fediverse.text import sanitize, sanitize_name, split_handle
+from fediverse.text import fold_host, sanitize, sanitize_name, split_handle
 
 ACTOR_TYPES: Final = frozenset({"Person", "Service", "Group", "Organization", "Application"})
 """Types of actors (ActivityStreams Vocabulary §3.2)."""
@@ -44,6 +44,12 @@ MAX_FIELDS: Final = 16
 
 MAX_FIELD: Final = 2_000
 """Characters of a field's value that are read."""
+
+MAX_DESCRIPTION: Final = 1_500
+"""Characters of the description of an avatar or header."""
+
+MAX_DOMAINS: Final = 50
+"""Domains whose pages may name the actor as their author."""
 
 MAX_ALIASES: Final = 32
 """Other ids of an actor that are kept."""
@@ -90,6 +96,9 @@ def read_actor(document: object) -> ActorDraft:
         featured_uri=_own(document, "featured", uri),
         avatar=picture_of(document.get("icon"), uri),
         header=picture_of(document.get("image"), uri),
+        avatar_description=_description(document.get("icon")),
+        header_description=_description(document.get("image")),
+        attribution_domains=_domains(document.get("attributionDomains")),
         fields=_fields(document),
         emojis=read_tags(document.get("tag"), base=uri).emojis,
         also_known_as=tuple(
@@ -163,6 +172,23 @@ def _fields(document: Document) -> tuple[FieldDraft, ...]:
         if len(lines) == MAX_FIELDS:
             break
     return tuple(lines)
+
+
+def _description(value: object) -> str:
+    """What an icon or image shows: Mastodon says it in ``summary``, others in ``name``."""
+    for entry in objects(value, 1):
+        return sanitize_name(clean(entry.get("name") or entry.get("summary"), MAX_DESCRIPTION), MAX_DESCRIPTION)
+    return ""
+
+
+def _domains(value: object) -> tuple[str, ...]:
+    found = []
+    for entry in entries(value, MAX_DOMAINS):
+        try:
+            found.append(fold_host(entry) if isinstance(entry, str) else "")
+        except BadRequest:
+            continue
+    return tuple(dict.fromkeys(domain for domain in found if domain))
 
 
 def _keys(document: Document, uri: str) -> tuple[KeyDraft, ...]:

@@ -51,6 +51,7 @@ ACTOR_CONTEXT: Final[list[Any]] = [
         "featured": {"@id": "toot:featured", "@type": "@id"},
         "discoverable": "toot:discoverable",
         "indexable": "toot:indexable",
+        "attributionDomains": {"@id": "toot:attributionDomains", "@type": "@id"},
         "webfinger": "https://purl.archive.org/socialweb/webfinger#webfinger",
         "sec": "https://w3id.org/security#",
         "assertionMethod": {"@id": "sec:assertionMethod", "@type": "@id", "@container": "@set"},

@@ -31,6 +31,7 @@ class Picture:
 
     url: str
     media_type: str
+    description: str = ""
 
 
 def dumps(document: Document) -> bytes:
@@ -132,6 +133,8 @@ def actor_document(
         document["image"] = _picture(image)
     if moved_to is not None:
         document["movedTo"] = moved_to
+    if actor.attribution_domains:
+        document["attributionDomains"] = [*actor.attribution_domains]
     return document
 
 
@@ -217,7 +220,10 @@ def _emoji(entry: Mapping[str, Any], updated: Instant) -> Document:
 
 
 def _picture(picture: Picture) -> Document:
-    return {"type": "Image", "mediaType": picture.media_type, "url": picture.url}
+    document: Document = {"type": "Image", "mediaType": picture.media_type, "url": picture.url}
+    if picture.description:
+        document["name"] = document["summary"] = picture.description
+    return document
 
 
 def _attachment(entry: Mapping[str, Any]) -> Document:

@@ -9,6 +9,7 @@ from fediverse.entities.accounts import (
     credential_account,
     muted_account,
     preferences,
+    profile,
     relationship,
 )
 from fediverse.entities.admin import report
@@ -64,6 +65,7 @@ __all__ = [
     "notification_request",
     "poll",
     "preferences",
+    "profile",
     "relationship",
     "report",
     "server_metadata",

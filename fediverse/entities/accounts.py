@@ -101,11 +101,14 @@ def _account(row: Row[Any], site: Site) -> dict[str, Any]:
         "uri": uri,
         "avatar": avatar,
         "avatar_static": avatar,
-        "avatar_description": "",
+        "avatar_description": "" if hidden else row.avatar_description,
         "header": header,
         "header_static": header,
-        "header_description": "",
+        "header_description": "" if hidden else row.header_description,
         "hide_collections": row.hide_relations,
+        "show_media": row.show_media,
+        "show_media_replies": row.show_media_replies,
+        "show_featured": row.show_featured,
         "noindex": not row.indexable,
         "followers_count": row.followers_count,
         "following_count": row.following_count,
@@ -132,6 +135,42 @@ def _field(field: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _typed_fields(row: Row[Any]) -> list[dict[str, Any]]:
+    """The fields as their owner typed them, with when their links were verified."""
+    shown = [*row.fields, *({} for _ in row.fields_source)]
+    return [
+        _field({**typed, "verified_at": made.get("verified_at")})
+        for typed, made in zip(row.fields_source, shown, strict=False)
+    ]
+
+
+def profile(row: Row[Any], site: Site) -> dict[str, Any]:
+    """The signed-in person's own profile, as they typed it."""
+    avatar = site.avatar_url(row) if row.avatar else None
+    header = site.header_url(row) if row.header else None
+    return {
+        "id": str(row.id),
+        "display_name": row.name,
+        "note": row.summary_source,
+        "fields": _typed_fields(row),
+        "avatar": avatar,
+        "avatar_static": avatar,
+        "avatar_description": row.avatar_description,
+        "header": header,
+        "header_static": header,
+        "header_description": row.header_description,
+        "locked": row.locked,
+        "bot": row.kind in _BOT_KINDS,
+        "hide_collections": row.hide_relations,
+        "discoverable": row.discoverable,
+        "indexable": row.indexable,
+        "show_media": row.show_media,
+        "show_media_replies": row.show_media_replies,
+        "show_featured": row.show_featured,
+        "attribution_domains": row.attribution_domains,
+    }
+
+
 def credential_account(row: Row[Any], site: Site, *, role: str, follow_requests_count: int) -> dict[str, Any]:
     """The signed-in person's own actor, with what they typed as they typed it."""
     return {
@@ -141,14 +180,12 @@ def credential_account(row: Row[Any], site: Site, *, role: str, follow_requests_
             "sensitive": row.default_sensitive,
             "language": row.default_language,
             "note": row.summary_source,
-            "fields": [
-                {"name": field["name"], "value": field["value"], "verified_at": None} for field in row.fields_source
-            ],
+            "fields": _typed_fields(row),
             "follow_requests_count": follow_requests_count,
             "hide_collections": row.hide_relations,
             "discoverable": row.discoverable,
             "indexable": row.indexable,
-            "attribution_domains": [],
+            "attribution_domains": row.attribution_domains,
             "quote_policy": "nobody",
         },
         "role": role_entity(role),

@@ -26,6 +26,7 @@ class Limits:
     note: int
     fields: int
     field: int
+    description: int
     picture_bytes: int
     picture_pixels: int
 
@@ -129,6 +130,8 @@ def _configuration(limits: Limits) -> dict[str, Any]:
             "max_pinned_statuses": limits.pins,
             "max_display_name_length": limits.name,
             "max_note_length": limits.note,
+            "max_avatar_description_length": limits.description,
+            "max_header_description_length": limits.description,
             "max_profile_fields": limits.fields,
             "profile_field_name_limit": limits.field,
             "profile_field_value_limit": limits.field,

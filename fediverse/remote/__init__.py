@@ -5,7 +5,7 @@ seconds and redirects are limited; a document counts only if its id is the URL t
 """
 
 from fediverse.remote.addresses import AddressGuard
-from fediverse.remote.client import ByteStream, Remote
+from fediverse.remote.client import ByteStream, Page, Remote
 from fediverse.remote.documents import ACCEPT, Document, is_activity_type, media_type, parse_object
 from fediverse.remote.errors import (
     Answered,
@@ -31,6 +31,7 @@ __all__ = [
     "Document",
     "Mismatch",
     "NotActivityPub",
+    "Page",
     "PostResult",
     "Refused",
     "Remote",

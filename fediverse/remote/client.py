@@ -21,6 +21,8 @@ from fediverse.remote.urls import split_authority, target
 from fediverse.remote.webfinger import ResolvedHandle, WebFingerResult
 
 _DEADLINES = Deadlines()
+_PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_PAGE_ACCEPT = "text/html, application/xhtml+xml;q=0.9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,15 @@ class ByteStream:
 
     content_type: str
     chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The beginning of a web page, from the URL that redirects led to. ``charset`` is what its Content-Type says."""
+
+    url_final: str
+    content: bytes
+    charset: str | None
 
 
 class Remote:
@@ -138,6 +149,20 @@ class Remote:
             if kind not in types:
                 raise NotActivityPub(f"{answer.here.host} answered with a type of file that is not taken here.")
             yield ByteStream(kind, answer.chunks(max_bytes))
+
+    async def get_page(self, url: str, *, max_bytes: int) -> Page:
+        """Return the beginning of the HTML page at the URL: no more than ``max_bytes``, counted after decompression.
+
+        It proves nothing about who wrote it. Raises ``NotActivityPub`` for what is no page, before anything is read.
+        """
+        async with (
+            within(self._transport.deadlines.fetch, target(url)),
+            self._transport.get(url, accept=_PAGE_ACCEPT, sign=None) as answer,
+        ):
+            kind, parameters = media_type(answer.content_type)
+            if kind not in _PAGE_TYPES:
+                raise NotActivityPub(f"{answer.here.host} answered with something that is no web page.")
+            return Page(answer.here.url, await answer.beginning(max_bytes), parameters.get("charset"))
 
     async def scheme_for(self, host: str) -> str:
         """Return "http" if every address of ``host`` (or ``host:port``) is allow-listed, else "https".

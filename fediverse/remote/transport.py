@@ -84,6 +84,22 @@ class Answer:
         """Return the whole body, decompressed; raise ``TooBig`` if it is longer than ``max_bytes``."""
         return b"".join([chunk async for chunk in self.chunks(max_bytes)])
 
+    async def beginning(self, max_bytes: int) -> bytes:
+        """Return the body, decompressed, or no more than its first ``max_bytes``; the rest is not waited for."""
+        body = _Body(self.here.host, self._response.headers.getall("Content-Encoding", []), max_bytes)
+        kept = bytearray()
+        taken = 0
+        async for received in self._received():
+            taken += len(received)
+            for chunk in body.decode(received):
+                kept += chunk
+                if len(kept) >= max_bytes:
+                    return bytes(kept[:max_bytes])
+            if taken > max_bytes:
+                raise self._too_big(max_bytes)
+        body.finish()
+        return bytes(kept)
+
     async def _received(self) -> AsyncIterator[bytes]:
         content = self._response.content
         while True:

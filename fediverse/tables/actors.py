@@ -44,6 +44,8 @@ actors = Table(
     # A picture's key in media storage for local actors, its remote address for others.
     Column("avatar", Text),
     Column("header", Text),
+    words("avatar_description"),
+    words("header_description"),
     Column("fields", JSON, nullable=False),  # [{"name": text, "value": HTML, "verified_at": instant | null}]
     Column("fields_source", JSON, nullable=False),  # [{"name": text, "value": text}], local only
     Column("also_known_as", JSON, nullable=False),  # [uri]
@@ -51,6 +53,12 @@ actors = Table(
     flag("discoverable"),
     flag("indexable"),
     flag("hide_relations"),
+    # Which tabs the profile has, for clients that show tabs.
+    flag("show_media", default=True),
+    flag("show_media_replies", default=True),
+    flag("show_featured", default=True),
+    # Domains whose pages may name the actor as their author.
+    Column("attribution_domains", JSON, nullable=False, server_default="[]"),
     # Known here; for remote actors those are the relations with this server only, shown with the remote totals.
     count("followers_count"),
     count("following_count"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Text, false, text
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, Text, false, text, true
 
 metadata = MetaData(
     naming_convention={
@@ -26,9 +26,9 @@ def words(name: str, *arguments: Any, **options: Any) -> Column[str]:
     return Column(name, Text, *arguments, nullable=False, server_default="", **options)
 
 
-def flag(name: str) -> Column[bool]:
+def flag(name: str, *, default: bool = False) -> Column[bool]:
     """A boolean column, false unless said otherwise."""
-    return Column(name, Boolean, nullable=False, server_default=false())
+    return Column(name, Boolean, nullable=False, server_default=true() if default else false())
 
 
 def count(name: str) -> Column[int]:

@@ -47,6 +47,12 @@ class ActorColumns(TypedDict, total=False):
     discoverable: bool
     indexable: bool
     hide_relations: bool
+    avatar_description: str
+    header_description: str
+    show_media: bool
+    show_media_replies: bool
+    show_featured: bool
+    attribution_domains: list[str]
     also_known_as: list[str]
     default_visibility: str
     default_sensitive: bool
