@@ -18,13 +18,15 @@ from sqlalchemy import (
     union_all,
 )
 
-from fediverse import clock
+from fediverse import clock, filters
+from fediverse.clock import Instant
 from fediverse.db import Dialect, Prepared, id_list, is_writing
 from fediverse.documents import has_ended
 from fediverse.entities import GroupView, NotificationView, RequestView, StatusView
 from fediverse.notifications import Group, Request
 from fediverse.site import Recent
 from fediverse.tables.actors import actors
+from fediverse.tables.filters import filter_versions
 from fediverse.tables.moderation import reports as complaints
 from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins, poll_votes
 from fediverse.tables.statuses import statuses as posts
@@ -58,6 +60,7 @@ def _marks_query(sql: Dialect) -> CompoundSelect[Any, Any]:
         mark("pin", pins.c.status_id, pins.c.actor_id),
         mark("boost", posts.c.boost_of_id, posts.c.author_id),
         mark("mute", conversation_mutes.c.conversation_id, conversation_mutes.c.actor_id, "conversations"),
+        select(literal_column("'filters'"), filter_versions.c.version).where(filter_versions.c.actor_id == _me),
     )
 
 
@@ -87,9 +90,14 @@ def in_order(tx: Connection, actor_ids: Sequence[int]) -> list[Row[Any]]:
 
 
 def statuses(
-    tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None, *, known: Mapping[int, Row[Any]] | None = None
+    tx: Connection,
+    rows: Sequence[Row[Any]],
+    viewer_id: int | None,
+    *,
+    known: Mapping[int, Row[Any]] | None = None,
+    now: Instant | None = None,
 ) -> list[StatusView]:
-    """The rows with authors, boosted posts and the viewer's marks, in the same order.
+    """The rows with authors, boosted posts, the viewer's marks and what the viewer's filters say, in the same order.
 
     ``rows`` may be whole or just their heads (``tables.statuses.HEAD``). A boost of something that is gone is left out.
     ``known`` are actors that were loaded already.
@@ -118,6 +126,8 @@ def statuses(
         view.boost = inner
         views.append(view)
     _add_polls(tx, [view.boost or view for view in views], viewer_id)
+    if viewer_id is not None and "filters" in marks:
+        filters.mark(tx, views, viewer_id, version=max(marks["filters"]), now=clock.now() if now is None else now)
     return views
 
 
@@ -151,14 +161,21 @@ def status(tx: Connection, row: Row[Any], viewer_id: int | None) -> StatusView:
 def notifications(
     tx: Connection, rows: Sequence[Row[Any]], viewer_id: int, *, known: Mapping[int, Row[Any]] | None = None
 ) -> list[NotificationView]:
-    """The notifications with who did it and the status that it is about. ``known`` are actors loaded already."""
+    """The notifications with who did it and the status that it is about. ``known`` are actors loaded already.
+
+    Those about a status that the viewer's filters hide are left out.
+    """
     status_rows = _by_id(tx, {row.status_id for row in rows if row.status_id})
     reports = reported(tx, [row.about_id for row in rows if row.kind == "admin.report"])
     senders = dict(known or {})
     needed = {row.from_actor_id for row in rows} | {row.author_id for row in status_rows}
     needed |= {report.target_id for report in reports.values()}
     senders.update(accounts(tx, needed - senders.keys()))
-    found = {view.status.id: view for view in statuses(tx, status_rows, viewer_id, known=senders)}
+    found = {
+        view.status.id: view
+        for view in statuses(tx, status_rows, viewer_id, known=senders)
+        if not filters.hides(view, viewer_id, "notifications")
+    }
     return [
         NotificationView(
             row,
@@ -247,7 +264,8 @@ def _whole(
     return rows
 
 
-# What the viewer did, by kind of mark: the ids of statuses (of conversations, for mutes); empty for nothing.
+# What the viewer did, by kind of mark: the ids of statuses (of conversations, for mutes); the version of the viewer's
+# filters, if there ever were any. Empty for nothing.
 _Marks = dict[str, set[int]]
 
 
@@ -263,7 +281,7 @@ def _marks(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) -> _
     }
     found = tx.execute(_MARKS(tx), values).all()
     for mark, status_id in found:
-        marks[mark].add(status_id)
+        marks.setdefault(mark, set()).add(status_id)
     return marks if found else {}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, ColumnElement, Select, bindparam
 
 T = TypeVar("T")
+V = TypeVar("V")
 S = TypeVar("S", bound=Select[Any])
 
 # (max_id is given, since_id is given, min_id is given)
@@ -58,6 +59,41 @@ class Page:
             statement = statement.order_by(column.desc())
         return statement.limit(bindparam("page_limit", type_=BigInteger))
 
+    def beyond(self, newest: int, oldest: int) -> Page:
+        """The page that comes after one that reached from ``newest`` to ``oldest``, in the direction asked for."""
+        return replace(self, min_id=newest) if self.forward else replace(self, max_id=oldest)
+
     def newest_first(self, rows: Sequence[T]) -> list[T]:
         """The rows of :meth:`select` in the order that is shown."""
         return list(reversed(rows)) if self.forward else list(rows)
+
+
+# So many pages are looked through for one, where most of what is found is left out.
+_LOOKED_THROUGH = 10
+
+
+def filled(
+    page: Page, load: Callable[[Page], tuple[Sequence[int], Sequence[tuple[int, V]]]]
+) -> tuple[list[V], list[int]]:
+    """A page of what ``load`` keeps, and its ends (newest and oldest id): as full as if nothing were left out.
+
+    ``load(page)`` gives the ids of the rows of a page and those of its entries that are kept, by their ids, both
+    newest first. Where hundreds in a row are left out the page stays short; its ends lead on all the same.
+    """
+    kept: list[tuple[int, V]] = []
+    ends: list[int] = []
+    for _ in range(_LOOKED_THROUGH):
+        ids, found = load(page)
+        if not ids:
+            break
+        room = page.limit - len(kept)
+        newest, oldest = ids[0], ids[-1]
+        if len(found) > room:
+            found = found[-room:] if page.forward else found[:room]
+            newest, oldest = (found[0][0], oldest) if page.forward else (newest, found[-1][0])
+        kept = [*found, *kept] if page.forward else [*kept, *found]
+        ends = [max(newest, *ends), min(oldest, *ends)] if ends else [newest, oldest]
+        if len(kept) >= page.limit or len(ids) < page.limit:
+            break
+        page = page.beyond(newest, oldest)
+    return [value for _, value in kept], ends

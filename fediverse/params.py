@@ -51,6 +51,10 @@ class Params:
         """Whether the parameter was sent with a value other than null."""
         return self._values.get(name) is not None
 
+    def sent(self, name: str) -> bool:
+        """Whether the parameter was sent at all, if only as null: that may mean "no longer"."""
+        return name in self._values
+
     def raw(self, name: str) -> object:
         """The value as it was sent."""
         return self._values.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -51,6 +52,7 @@ async def state(instance: Instance, alice: Account) -> list[Any]:
         "blocks",
         "mutes",
         "preferences",
+        "../v2/filters",
     )
     return [await instance.call("GET", f"/api/v1/{path}", by=alice) for path in paths]
 
@@ -72,12 +74,22 @@ async def prepare(instance: Instance, alice: Account) -> dict[str, str]:
     await instance.call("POST", f"/api/v1/accounts/{frank.id}/block", by=alice)
     await instance.call("POST", "/api/v1/markers", by=alice, json={"home": {"last_read_id": public["id"]}})
     told = await instance.notifications(alice)
+    report = await instance.call("POST", "/api/v1/reports", by=alice, json={"account_id": str(frank.id)})
+    keywords = [{"keyword": "secret"}]
+    sent = {"title": "Mine", "context": ["home"], "keywords_attributes": keywords}
+    made = await instance.call("POST", "/api/v2/filters", by=alice, json=sent)
+    address = f"/api/v2/filters/{made['id']}/statuses"
+    entry = await instance.call("POST", address, by=alice, json={"status_id": public["id"]})
     return {
         "public": public["id"],
         "private": private["id"],
         "notification": told[0]["id"],
         "follower": str(dave.id),
         "request": str(eve.id),
+        "report": report["id"],
+        "filter": made["id"],
+        "filter keyword": made["keywords"][0]["id"],
+        "filter status": entry["id"],
     }
 
 
@@ -86,7 +98,12 @@ async def test_nobody_reaches_what_is_anothers_by_its_id(instance: Instance, ali
     """Every route of the API that has a parameter; whoever adds one has to say here whose things it is about."""
     things = await prepare(instance, alice)
     before = await state(instance, alice)
-    body = {"status": "taken over", "home": {"last_read_id": "1"}}
+    body = {
+        "status": "taken over",
+        "home": {"last_read_id": "1"},
+        "status_id": things["public"],
+        **dict.fromkeys(("keyword", "phrase", "title"), "taken over"),
+    }
     asked = 0
     for method, template in templates(instance.app, "GET", "POST", "PUT", "DELETE", "PATCH"):
         names = parameters(template)
@@ -101,12 +118,17 @@ async def test_nobody_reaches_what_is_anothers_by_its_id(instance: Instance, ali
             wanted = [("notification", {404})]
         elif template.startswith("/api/v1/follow_requests/{account_id}"):
             wanted = [("request", {404}), ("follower", {404})]
+        elif template.startswith("/api/v1/reports/{id}"):
+            wanted = [("report", {404})]
+        elif "/filters/" in template:
+            kind = "filter keyword" if "keywords/{" in template or "/v1/" in template else "filter"
+            wanted = [("filter status" if "statuses/{" in template else kind, {404})]
         else:
             # What carol does to an account concerns her own relation to it: alice's to the same ones stay.
             assert template.startswith("/api/v1/accounts/{id}"), f"Whose things is {template} about?"
-            wanted = [("follower", {200, 403, 404}), ("request", {200, 403, 404})]
+            wanted = [("follower", {200, 403, 404, 422}), ("request", {200, 403, 404, 422})]
         for thing, allowed in wanted:
-            path = template.replace("{id}", things[thing]).replace("{account_id}", things[thing])
+            path = re.sub(r"\{\w+\}", things[thing], template)
             headers = {**carol.headers}
             async with instance.http.request(method, instance.url + path, headers=headers, json=body) as answer:
                 assert answer.status in allowed, (method, path, answer.status)

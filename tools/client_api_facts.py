@@ -28,6 +28,9 @@ _TYPING: Final = frozenset(
 Schema = dict[str, Any]
 Row = tuple[str, ...]
 
+# Where the description says something else than what is served and read everywhere.
+_MISTAKEN: Final[dict[Row, str]] = {("GET", "/api/v1/filters", "200"): "[V1Filter]"}
+
 
 class Facts:
     """What a description says, as rows."""
@@ -50,7 +53,8 @@ class Facts:
                 for status, answer in operation.get("responses", {}).items():
                     schema = answer.get("content", {}).get("application/json", {}).get("schema")
                     if status.startswith("2") and schema:
-                        yield method.upper(), path, status, self._type(schema)
+                        row = method.upper(), path, status
+                        yield *row, _MISTAKEN.get(row, self._type(schema))
 
     def requests(self) -> Schema:
         """An OpenAPI description of what may be asked."""

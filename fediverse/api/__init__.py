@@ -1,6 +1,7 @@
 """Mastodon's client API: one module per resource.
 
 Whoever adds an endpoint names its scope there; `respond` does the rest. What is not here (lists, filters,
+Whoever adds an endpoint names its scope there; `respond` does the rest. What is not here (polls,
 streaming and so on) is 404, as on any server that does not know it.
 """
 
@@ -17,6 +18,8 @@ from fediverse.api import (
     cors,
     domain_blocks,
     endorsements,
+    filters,
+    filters_v1,
     grouped_notifications,
     instance,
     notification_policy,
@@ -50,6 +53,8 @@ def add_routes(app: web.Application) -> None:
         domain_blocks,
         endorsements,
         grouped_notifications,
+        filters,
+        filters_v1,
         instance,
         notification_policy,
         notifications,

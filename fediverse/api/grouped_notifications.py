@@ -12,7 +12,9 @@ from fediverse.api import listings, respond
 from fediverse.api.notifications import UNREAD, wanted_of
 from fediverse.api.paging import ACCOUNTS, NOTIFICATIONS, page_of
 from fediverse.api.respond import NOT_FOUND, Call, Listing
+from fediverse.entities import GroupView
 from fediverse.errors import Invalid, NotFound
+from fediverse.paging import Page, filled
 from fediverse.params import Params, query
 
 routes = web.RouteTableDef()
@@ -29,10 +31,13 @@ async def index(request: web.Request) -> web.Response:
         raise Invalid("“expand_accounts” must be full or partial_avatars.")
 
     def work(tx: Connection, call: Call) -> Listing:
-        found = notifications.group_page(tx, call.actor_id, page, wanted, grouped=grouped)
-        views = loading.groups(tx, found, call.actor_id)
-        results = entities.grouped(views, call.site, call.actor_id, partial=expanding == _EXPANDING[1])
-        return Listing(results, [group.head.id for group in found])
+        def shown(page: Page) -> tuple[list[int], list[tuple[int, GroupView]]]:
+            found = notifications.group_page(tx, call.actor_id, page, wanted, grouped=grouped)
+            views = loading.groups(tx, found, call.actor_id)
+            return [group.head.id for group in found], [(view.head.notification.id, view) for view in views]
+
+        views, ends = filled(page, shown)
+        return Listing(entities.grouped(views, call.site, call.actor_id, partial=expanding == _EXPANDING[1]), ends)
 
     return await respond.read(request, work, scope="read:notifications")
 

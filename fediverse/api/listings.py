@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from fediverse import entities, loading
+from fediverse import entities, filters, loading
 from fediverse.api.respond import Call, Listing
+from fediverse.entities import StatusView
+from fediverse.paging import Page, filled
 
 
 def statuses(tx: Connection, rows: Sequence[Row[Any]], call: Call) -> Listing:
     """The rows of a timeline as Status entities, paged by their own ids."""
     return Listing(_statuses(tx, rows, call), [row.id for row in rows])
+
+
+def timeline(
+    tx: Connection, page: Page, load: Callable[[Page], Sequence[Row[Any]]], call: Call, *, context: str
+) -> Listing:
+    """A page of a timeline without what the viewer's filters hide in ``context``, and nonetheless a full one."""
+    site, viewer_id = call.site, call.viewer_id
+
+    def kept(page: Page) -> tuple[list[int], list[tuple[int, StatusView]]]:
+        rows = load(page)
+        views = loading.statuses(tx, rows, viewer_id, now=call.now)
+        shown = [(view.status.id, view) for view in views if not filters.hides(view, viewer_id, context)]
+        return [row.id for row in rows], shown
+
+    views, ends = filled(page, kept)
+    return Listing([entities.status(view, site, viewer_id) for view in views], ends)
 
 
 def marked_statuses(tx: Connection, rows: Sequence[tuple[int, Row[Any]]], call: Call) -> Listing:

@@ -11,8 +11,10 @@ from fediverse import entities, loading, notifications, params
 from fediverse.api import respond
 from fediverse.api.paging import NOTIFICATIONS, page_of
 from fediverse.api.respond import NOT_FOUND, Call, Listing, path_id
+from fediverse.entities import NotificationView
 from fediverse.errors import NotFound
 from fediverse.notifications import Wanted
+from fediverse.paging import Page, filled
 from fediverse.params import Params, query
 
 routes = web.RouteTableDef()
@@ -27,11 +29,13 @@ async def index(request: web.Request) -> web.Response:
     page, wanted = page_of(asked, NOTIFICATIONS), wanted_of(asked)
 
     def work(tx: Connection, call: Call) -> Listing:
-        rows = notifications.page(tx, call.actor_id, page, wanted)
-        views = loading.notifications(tx, rows, call.actor_id)
-        return Listing(
-            [entities.notification(view, call.site, call.actor_id) for view in views], [row.id for row in rows]
-        )
+        def shown(page: Page) -> tuple[list[int], list[tuple[int, NotificationView]]]:
+            rows = notifications.page(tx, call.actor_id, page, wanted)
+            views = loading.notifications(tx, rows, call.actor_id)
+            return [row.id for row in rows], [(view.notification.id, view) for view in views]
+
+        views, ends = filled(page, shown)
+        return Listing([entities.notification(view, call.site, call.actor_id) for view in views], ends)
 
     return await respond.read(request, work, scope="read:notifications")
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from fediverse import reactions, statuses, timelines
 from fediverse.api import listings, respond
 from fediverse.api.paging import page_of
 from fediverse.api.respond import Call, Listing
+from fediverse.paging import Page
 from fediverse.params import query
 
 routes = web.RouteTableDef()
@@ -24,7 +25,9 @@ async def home(request: web.Request) -> web.Response:
     page = page_of(query(request))
 
     def work(tx: Connection, call: Call) -> Listing:
-        return listings.statuses(tx, timelines.home(tx, call.actor_id, page, now=call.now), call)
+        return listings.timeline(
+            tx, page, lambda page: timelines.home(tx, call.actor_id, page, now=call.now), call, context="home"
+        )
 
     return await respond.read(request, work, scope="read:statuses")
 
@@ -37,10 +40,12 @@ async def public(request: web.Request) -> web.Response:
     local, remote, only_media = params.flag("local"), params.flag("remote"), params.flag("only_media")
 
     def work(tx: Connection, call: Call) -> Listing:
-        rows = timelines.public(
-            tx, page, viewer_id=call.viewer_id, now=call.now, local=local, remote=remote, only_media=only_media
-        )
-        return listings.statuses(tx, rows, call)
+        def load(page: Page) -> list[Row[Any]]:
+            return timelines.public(
+                tx, page, viewer_id=call.viewer_id, now=call.now, local=local, remote=remote, only_media=only_media
+            )
+
+        return listings.timeline(tx, page, load, call, context="public")
 
     return await respond.read(request, work, scope="read:statuses", anonymous=True)
 
@@ -59,19 +64,22 @@ async def tag(request: web.Request) -> web.Response:
         wanted, required, unwanted = _tag_ids(tx, any_of), _tag_ids(tx, all_of), _tag_ids(tx, none_of)
         if not wanted or len(required) < len(all_of):
             return Listing([])
-        rows = timelines.tag(
-            tx,
-            wanted,
-            page,
-            viewer_id=call.viewer_id,
-            now=call.now,
-            all_of=required,
-            none_of=unwanted,
-            local=local,
-            remote=remote,
-            only_media=only_media,
-        )
-        return listings.statuses(tx, rows, call)
+
+        def load(page: Page) -> list[Row[Any]]:
+            return timelines.tag(
+                tx,
+                wanted,
+                page,
+                viewer_id=call.viewer_id,
+                now=call.now,
+                all_of=required,
+                none_of=unwanted,
+                local=local,
+                remote=remote,
+                only_media=only_media,
+            )
+
+        return listings.timeline(tx, page, load, call, context="public")
 
     return await respond.read(request, work, scope="read:statuses", anonymous=True)
 

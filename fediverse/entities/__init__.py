@@ -13,6 +13,14 @@ from fediverse.entities.accounts import (
     relationship,
 )
 from fediverse.entities.admin import report
+from fediverse.entities.filters import (
+    FilterMatch,
+    FilterView,
+    filter_,
+    filter_keyword,
+    filter_status,
+    filter_v1,
+)
 from fediverse.entities.instance import InstanceFacts, Limits, instance_rules, instance_v1, instance_v2
 from fediverse.entities.notifications import (
     GroupView,
@@ -41,6 +49,8 @@ Json = dict[str, object]
 
 __all__ = [
     "VISIBILITIES",
+    "FilterMatch",
+    "FilterView",
     "GroupView",
     "InstanceFacts",
     "Json",
@@ -53,6 +63,10 @@ __all__ = [
     "context",
     "credential_account",
     "credential_application",
+    "filter_",
+    "filter_keyword",
+    "filter_status",
+    "filter_v1",
     "grouped",
     "history",
     "instance_rules",

@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from fediverse.clock import rfc3339
 from fediverse.documents import titles as titles_of
 from fediverse.entities.accounts import VISIBILITIES, account, visibility_name
+from fediverse.entities.filters import FilterMatch
 from fediverse.site import Site
 from fediverse.text.names import fold_tag
 
@@ -43,6 +44,8 @@ class StatusView:
     # Of its poll: whether it has ended, and what the viewer voted for.
     poll_ended: bool = False
     votes: Sequence[int] = ()
+    #: Which of the viewer's filters fit; of a boost, those of the post in it.
+    filtered: Sequence[FilterMatch] = ()
 
 
 def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
         entity["reblogged"] = view.boosted
         entity["muted"] = view.muted
         entity["bookmarked"] = view.bookmarked
-        entity["filtered"] = []
+        entity["filtered"] = [match.result for match in view.filtered]
         if row.author_id == viewer_id:
             entity["pinned"] = view.pinned
     return entity
