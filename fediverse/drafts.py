@@ -46,6 +46,15 @@ class EmojiDraft(TypedDict):
     url: str
 
 
+class PollParams(TypedDict):
+    """A poll that is to be asked, open for ``expires_in`` seconds from then on."""
+
+    options: list[str]
+    expires_in: int
+    multiple: bool
+    hide_totals: bool
+
+
 class PollOption(TypedDict):
     """One of the things that can be voted for, and how many did."""
 

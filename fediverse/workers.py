@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, jobs, keys, media, metrics, queue, search, statuses, timelines
+from fediverse import access, clock, jobs, keys, media, metrics, queue, scheduled, search, statuses, timelines
 from fediverse.actors import hidden_hosts, verification
 from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
@@ -45,6 +45,7 @@ class Workers:
             **verification.job_kinds(database, app[keys.REMOTE], app[keys.URLS]),
             **hidden_hosts.job_kinds(database, app[keys.URLS]),
             **Polling(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
+            **scheduled.job_kinds(database, app[keys.DISCOVERY], app[keys.URLS]),
             **media.job_kinds(app[keys.PICTURES]),
         }
         self._jobs = jobs.Worker(database, hub, kinds)

@@ -269,6 +269,10 @@ async def test_metadata_is_true(instance: Instance, alice: Account) -> None:
 
 # (method, path, scope that opens it): {me} is an account, {status} one of its posts.
 ENDPOINTS = [
+    ("GET", "/api/v1/scheduled_statuses", "read:statuses"),
+    ("GET", "/api/v1/scheduled_statuses/1", "read:statuses"),
+    ("PUT", "/api/v1/scheduled_statuses/1", "write:statuses"),
+    ("DELETE", "/api/v1/scheduled_statuses/1", "write:statuses"),
     ("GET", "/api/v1/polls/{status}", "read:statuses"),
     ("POST", "/api/v1/polls/{status}/votes", "write:statuses"),
     ("GET", "/api/v1/accounts/verify_credentials", "read:accounts"),

@@ -33,6 +33,7 @@ OWNERS = {
     "hidden_hosts": {"actors"},
     "statuses": {"statuses", "reactions", "moderation", "actors"},
     "status_edits": {"statuses", "actors"},
+    "scheduled_statuses": {"scheduled", "actors"},
     "poll_votes": {"statuses", "actors"},
     "mentions": {"statuses", "actors"},
     "tags": {"statuses"},

@@ -7,12 +7,12 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import clock, documents, entities, keys, loading, params, statuses
+from fediverse import documents, entities, keys, loading, params, statuses
 from fediverse.api import respond
 from fediverse.api.respond import Call, path_id
 from fediverse.clock import Instant
-from fediverse.documents.polls import MAX_OPTIONS, OPTIONS
-from fediverse.drafts import Poll
+from fediverse.documents.polls import MAX_OPTIONS
+from fediverse.drafts import Poll, PollParams
 from fediverse.errors import Invalid, NotFound
 from fediverse.params import Params
 from fediverse.statuses import polls
@@ -55,18 +55,23 @@ async def vote(request: web.Request) -> web.Response:
     return await respond.write(request, work, scope="write:statuses")
 
 
-def read_poll(sent: Params, *, now: Instant | None = None) -> Poll | None:
-    """The poll that a post is to have; None without one. Raises Invalid for one that may not be asked."""
+def read_poll(sent: Params) -> PollParams | None:
+    """The poll that a post is to have, which ``documents.new_poll`` judges; None without one."""
     if not sent.has("poll") or sent.raw("poll") in ({}, [], ""):
         return None
     wanted = sent.object("poll")
-    return documents.new_poll(
-        wanted.words("options", most=OPTIONS + 100),
+    return PollParams(
+        options=wanted.words("options"),
         expires_in=wanted.integer("expires_in", 0, low=0, high=_MOST_SECONDS),
         multiple=wanted.flag("multiple"),
         hide_totals=wanted.flag("hide_totals"),
-        now=clock.now() if now is None else now,
     )
+
+
+def new_poll(sent: Params, *, now: Instant) -> Poll | None:
+    """The poll that a post is to have, as it begins now. Raises Invalid for one that may not be asked."""
+    wanted = read_poll(sent)
+    return documents.new_poll(**wanted, now=now) if wanted is not None else None
 
 
 def _choices(sent: Params) -> list[int]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import access, entities, keys, params, posting, statuses, text
+from fediverse import access, clock, entities, keys, params, posting, scheduled, statuses, text
 from fediverse.api import listings, respond
-from fediverse.api.polls import read_poll
+from fediverse.api.polls import new_poll, read_poll
 from fediverse.api.respond import Call, path_id
+from fediverse.api.scheduled import read_time
+from fediverse.clock import Instant
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.entities import VISIBILITIES, StatusView
 from fediverse.errors import Invalid, NotFound
@@ -24,7 +27,6 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP
 _IDEMPOTENCY_KEY: Final = 255
 _NOT_TAKEN: Final = {
     "media_ids": "Pictures and other attachments are not supported here yet. Post the text without them.",
-    "scheduled_at": "Posts cannot be scheduled here yet. Leave the time out to post now.",
     "quoted_status_id": "Quoting a post is not supported here. Put its address into the text.",
 }
 _NO_PARENT: Final = "The post that you reply to does not exist, or you may not see it."
@@ -34,7 +36,10 @@ _Known = dict[posting.Handle, Row[Any]]
 
 @routes.post("/api/v1/statuses")
 async def create(request: web.Request) -> web.Response:
-    """The signed-in actor's new status; with an Idempotency-Key that was used before, the one of then."""
+    """The signed-in actor's new status, or the one that waits for its time.
+
+    With an Idempotency-Key that was used before it is the one of then. A time that has passed means now.
+    """
     sent = await params.read(request)
     body = _words(sent)
     in_reply_to_id = _parent_id(sent)
@@ -49,7 +54,7 @@ async def create(request: web.Request) -> web.Response:
 
     actor, app, known = await request.app[keys.DATABASE].read(prepare)
     spoiler = sent.text("spoiler_text").strip()
-    poll = read_poll(sent)
+    at, poll = read_time(sent), new_poll(sent, now=clock.now())
     text.check_length(body, spoiler, has_attachment=poll is not None)
     draft = NoteDraft(
         text=body,
@@ -66,6 +71,8 @@ async def create(request: web.Request) -> web.Response:
     mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, known)
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
+        if at is not None and at > call.now:
+            return _schedule(tx, call, draft, sent, mentions, at=at)
         row = statuses.create(tx, call.urls, call.actor(tx), draft, mentions=mentions, now=call.now)
         if key is not None:  # it may be the post of then, which has been liked since
             return listings.status(tx, row, call)
@@ -73,6 +80,28 @@ async def create(request: web.Request) -> web.Response:
         return entities.status(view, call.site, call.viewer_id)
 
     return await respond.write(request, work, scope=_SCOPE)
+
+
+def _schedule(
+    tx: Connection, call: Call, draft: NoteDraft, sent: Params, mentions: Sequence[Row[Any]], *, at: Instant
+) -> dict[str, Any]:
+    """What waits for its time; what was posted under the same key by now, where it has waited already."""
+    author, key = call.actor(tx), draft.idempotency_key
+    posted = statuses.by_key(tx, author.id, key) if key is not None else None
+    if posted is not None:
+        return listings.status(tx, posted, call)
+    assert call.credentials is not None
+    row = scheduled.schedule(
+        tx,
+        author,
+        draft,
+        poll=read_poll(sent),
+        app_id=call.credentials.app_id,
+        mentions=mentions,
+        at=at,
+        now=call.now,
+    )
+    return entities.scheduled_status(row)
 
 
 @routes.put("/api/v1/statuses/{id}")
@@ -93,7 +122,7 @@ async def edit(request: web.Request) -> web.Response:
 
     before, new_body, wanted, known = await request.app[keys.DATABASE].read(prepare)
     spoiler = sent.text("spoiler_text").strip()
-    poll = read_poll(sent)  # a poll that is not sent again is gone, as on Mastodon
+    poll = new_poll(sent, now=clock.now())  # a poll that is not sent again is gone, as on Mastodon
     text.check_length(new_body, spoiler, has_attachment=poll is not None)
     draft = NoteDraft(
         text=new_body,

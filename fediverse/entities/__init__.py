@@ -33,6 +33,7 @@ from fediverse.entities.notifications import (
     notification_request,
 )
 from fediverse.entities.oauth import application, credential_application, server_metadata, token, userinfo
+from fediverse.entities.scheduled import scheduled_status
 from fediverse.entities.statuses import (
     VISIBILITIES,
     StatusView,
@@ -82,6 +83,7 @@ __all__ = [
     "profile",
     "relationship",
     "report",
+    "scheduled_status",
     "server_metadata",
     "status",
     "status_source",

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from fediverse.statuses.boosts import boost, unboost
 from fediverse.statuses.changes import delete, edit, forget
-from fediverse.statuses.create import create
+from fediverse.statuses.create import check_local, create
 from fediverse.statuses.lookup import (
     by_id,
     by_ids,
+    by_key,
     by_uri,
     find_tag,
     get_own,
@@ -25,7 +26,9 @@ __all__ = [
     "boost",
     "by_id",
     "by_ids",
+    "by_key",
     "by_uri",
+    "check_local",
     "create",
     "delete",
     "edit",

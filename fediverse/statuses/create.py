@@ -70,7 +70,7 @@ def create(
     local = draft.uri is None
     awaited = False
     if local:
-        _check_local(author, draft, mentions)
+        check_local(author, draft, mentions)
     else:
         is_gone, awaited = tx.execute(_BEFORE_ITS_COMING, {"uri": draft.uri, "author": author.id}).one()
         if is_gone:
@@ -98,7 +98,8 @@ def create(
     return row
 
 
-def _check_local(author: Row[Any], draft: NoteDraft, mentions: Sequence[Row[Any]]) -> None:
+def check_local(author: Row[Any], draft: NoteDraft, mentions: Sequence[Row[Any]]) -> None:
+    """Returns when the author may post this here. Raises Forbidden or Invalid."""
     if author.suspended_at is not None:
         raise Forbidden("This account is suspended and cannot post.")
     text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments or draft.poll))

@@ -52,6 +52,17 @@ def by_ids(tx: Connection, status_ids: Iterable[int]) -> dict[int, Row[Any]]:
     return {row.id: row for row in tx.execute(_BY_IDS(tx), {"ids": id_list(tx, status_ids)})}
 
 
+def by_key(tx: Connection, author_id: int, idempotency_key: str) -> Row[Any] | None:
+    """What the author posted under this key, unless it was deleted."""
+    return tx.execute(
+        select(statuses).where(
+            statuses.c.author_id == author_id,
+            statuses.c.idempotency_key == idempotency_key,
+            statuses.c.deleted_at.is_(None),
+        )
+    ).first()
+
+
 def by_uri(tx: Connection, urls: Urls, uri: str) -> Row[Any] | None:
     """The status with this ActivityPub id (or, for ours, page address), deleted or not."""
     local = urls.parse(uri)

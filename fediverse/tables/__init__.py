@@ -6,6 +6,7 @@
   (hidden_hosts)
 - ``statuses``: statuses (statuses, status_edits, poll_votes, mentions, tags, status_tags, tombstones), reactions
   (favourites, bookmarks, pins, conversation_mutes)
+- ``scheduled``: scheduled (scheduled_statuses)
 - ``timelines``: timelines (home_entries), notifications (notifications, markers,
   notification_policies, notification_permissions)
 - ``filters``: filters (all)
@@ -31,6 +32,7 @@ from fediverse.tables import (
     moderation,
     outbox,
     relations,
+    scheduled,
     search,
     statuses,
     timelines,
@@ -47,6 +49,7 @@ __all__ = [
     "moderation",
     "outbox",
     "relations",
+    "scheduled",
     "search",
     "statuses",
     "timelines",

@@ -15,6 +15,7 @@ from fediverse.actors import relations
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
 from fediverse.tables.actors import actor_keys, actors
+from fediverse.tables.scheduled import scheduled_statuses
 from fediverse.tables.statuses import (
     bookmarks,
     favourites,
@@ -67,6 +68,7 @@ def mark_gone(tx: Connection, actor_id: int, now: Instant) -> None:
     relations.end_all(tx, actor_id)
     _take_back_reactions(tx, actor_id)
     _wipe_statuses(tx, actor_id, now=now)
+    tx.execute(delete(scheduled_statuses).where(scheduled_statuses.c.author_id == actor_id))
     tx.execute(delete(home_entries).where(home_entries.c.actor_id == actor_id))
     notifications.forget_actor(tx, actor_id)
     tx.execute(delete(actor_keys).where(actor_keys.c.actor_id == actor_id, actor_keys.c.key_uri.is_not(None)))
