@@ -20,9 +20,10 @@ from sqlalchemy import (
 
 from fediverse import clock, filters
 from fediverse.clock import Instant
+from fediverse.conversations import participant_ids
 from fediverse.db import Dialect, Prepared, id_list, is_writing
 from fediverse.documents import has_ended
-from fediverse.entities import GroupView, NotificationView, RequestView, StatusView
+from fediverse.entities import ConversationView, GroupView, NotificationView, RequestView, StatusView
 from fediverse.notifications import Group, Request
 from fediverse.site import Recent
 from fediverse.tables.actors import actors
@@ -215,6 +216,21 @@ def groups(tx: Connection, found: Sequence[Group], viewer_id: int) -> list[Group
         )
         for group in found
         if group.head.id in heads
+    ]
+
+
+def conversations(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int) -> list[ConversationView]:
+    """The conversations with those who take part (the viewer alone, where nobody else does) and their last status."""
+    last = {view.status.id: view for view in statuses(tx, _by_id(tx, [row.last_status_id for row in rows]), viewer_id)}
+    members = {row.id: participant_ids(row) or [viewer_id] for row in rows}
+    known = accounts(tx, {actor_id for ids in members.values() for actor_id in ids})
+    return [
+        ConversationView(
+            row,
+            [known[actor_id] for actor_id in members[row.id] if actor_id in known],
+            last.get(row.last_status_id),
+        )
+        for row in rows
     ]
 
 

@@ -49,6 +49,8 @@ OWNERS = {
     "filter_versions": {"filters"},
     "home_entries": {"timelines", "actors"},
     "notifications": {"notifications"},
+    "conversations": {"conversations"},
+    "conversation_statuses": {"conversations"},
     "notification_policies": {"notifications"},
     "notification_permissions": {"notifications"},
     "markers": {"notifications"},
@@ -158,7 +160,10 @@ def test_nothing_below_the_edges_awaits() -> None:
         *(PACKAGE / "tables").glob("*.py"),
         *(PACKAGE / "access").glob("*.py"),
         *(PACKAGE / "actors" / "directory").glob("*.py"),
-        *(PACKAGE / name for name in ("reactions.py", "loading.py", "moderation.py", "visibility.py")),
+        *(
+            PACKAGE / name
+            for name in ("reactions.py", "conversations.py", "loading.py", "moderation.py", "visibility.py")
+        ),
         *(PACKAGE / "actors" / name for name in ("relations.py", "people.py", "closing.py")),
         *(PACKAGE / "outbox" / name for name in ("activities.py", "publish.py", "retry.py", "hosts.py")),
         *(PACKAGE / "inbox" / name for name in ("posts.py", "reactions.py", "follows.py", "profiles.py", "store.py")),

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, exists, func, or_, select, true, update
 
-from fediverse import ids, notifications, timelines
+from fediverse import conversations, ids, notifications, timelines
 from fediverse.actors import endorsements
 from fediverse.actors import relation_activities as send
 from fediverse.actors.standing import Relationship as Relationship
@@ -131,11 +131,16 @@ def block(tx: Connection, urls: Urls, actor: Row[Any], target: Row[Any], *, now:
         return
     unfollow(tx, urls, actor, target, now=now)
     _refuse(tx, urls, actor, target, now=now)
-    notifications.forget_between(tx, actor.id, target.id)
-    notifications.forget_between(tx, target.id, actor.id)
+    _forget(tx, actor.id, target.id)
+    _forget(tx, target.id, actor.id)
     timelines.withdraw(tx, actor.id, target.id)
     if target.host != "":
         send.block(tx, urls, actor, target, block_id=added.id, now=now)
+
+
+def _forget(tx: Connection, actor_id: int, other_id: int) -> None:
+    notifications.forget_between(tx, actor_id, other_id)
+    conversations.forget_between(tx, actor_id, other_id)
 
 
 def unblock(tx: Connection, urls: Urls, actor: Row[Any], target: Row[Any], *, now: Instant) -> None:
@@ -234,7 +239,7 @@ def receive_block(tx: Connection, actor: Row[Any], target: Row[Any], *, uri: str
     _end(tx, actor.id, target.id)
     _end(tx, target.id, actor.id)
     timelines.withdraw(tx, target.id, actor.id)
-    notifications.forget_between(tx, target.id, actor.id)
+    _forget(tx, target.id, actor.id)
 
 
 def receive_undo_block(tx: Connection, actor: Row[Any], target: Row[Any]) -> bool:

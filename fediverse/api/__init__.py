@@ -15,6 +15,7 @@ from aiohttp import web
 from fediverse.api import (
     accounts,
     apps,
+    conversations,
     cors,
     domain_blocks,
     endorsements,
@@ -51,6 +52,7 @@ def add_routes(app: web.Application) -> None:
     for module in (
         accounts,
         apps,
+        conversations,
         domain_blocks,
         endorsements,
         grouped_notifications,

@@ -13,6 +13,7 @@ from fediverse.entities.accounts import (
     relationship,
 )
 from fediverse.entities.admin import report
+from fediverse.entities.conversations import ConversationView, conversation
 from fediverse.entities.filters import (
     FilterMatch,
     FilterView,
@@ -50,6 +51,7 @@ Json = dict[str, object]
 
 __all__ = [
     "VISIBILITIES",
+    "ConversationView",
     "FilterMatch",
     "FilterView",
     "GroupView",
@@ -62,6 +64,7 @@ __all__ = [
     "account",
     "application",
     "context",
+    "conversation",
     "credential_account",
     "credential_application",
     "filter_",

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from fediverse import conversations, events
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.errors import Invalid
@@ -152,9 +153,12 @@ def accept_requests(tx: Connection, actor_id: int, request_ids: Sequence[int]) -
         return []
     rows = [{"actor_id": actor_id, "from_actor_id": from_id} for from_id in from_ids]
     tx.execute(insert(tx, permissions).on_conflict_do_nothing(), rows)
-    return tx.execute(
+    shown = tx.execute(
         update(table).where(_kept_back(actor_id, from_ids)).values(filtered=False).returning(*table.c)
     ).all()
+    conversations.arrive_late(tx, actor_id, [row.status_id for row in shown if row.kind == "mention"])
+    events.after_commit(tx, events.Changed(actor_id, "notifications_merged"))
+    return shown
 
 
 def dismiss_requests(tx: Connection, actor_id: int, request_ids: Sequence[int]) -> bool:

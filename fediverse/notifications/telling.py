@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from fediverse import events, ids
+from fediverse import conversations, events, ids
 from fediverse.clock import HOUR, Instant
 from fediverse.db import Dialect, Prepared, id_list
 from fediverse.drafts import Visibility
@@ -106,7 +106,10 @@ def notify(
     if kind in _REPLACING and status is not None:
         tx.execute(_REPLACE(tx), {"ids": id_list(tx, [row["actor_id"] for row in rows]), "status": status.id})
     told = tx.execute(_TELL(tx), rows).all()
-    _told(tx, [row for row in told if not row.filtered])
+    shown = [row for row in told if not row.filtered]
+    _told(tx, shown)
+    if kind == "mention" and status is not None and status.visibility == Visibility.DIRECT:
+        conversations.arrive(tx, [(row.actor_id, status) for row in shown])
 
 
 def tell(

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import delete as sql_delete
 
-from fediverse import events, notifications, search, text
+from fediverse import conversations, events, notifications, search, text
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
@@ -97,6 +97,7 @@ def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], no
     _tell_deleted(tx, status)
     _drop_boosts(tx, status.id)
     notifications.forget_statuses(tx, [status.id])
+    conversations.forget_statuses(tx, [status.id])
     for table in (status_edits, poll_votes, mentions_table, favourites, bookmarks, pins):
         tx.execute(sql_delete(table).where(table.c.status_id == status.id))
     clear_tags(tx, status.id)

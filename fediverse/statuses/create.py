@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, delete, exists, func, literal, select, update
 
-from fediverse import documents, ids, search, text, timelines
+from fediverse import conversations, documents, ids, search, text, timelines
 from fediverse.clock import MINUTE, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import NoteDraft, Visibility
@@ -91,6 +91,8 @@ def create(
     if surface:
         told += _answered(tx, row, parent, mentions)
         timelines.surface(tx, row, author=author, mentioned=told, now=now)
+        if local and row.visibility == Visibility.DIRECT:
+            conversations.arrive(tx, [(author.id, row)])
     search.put(tx, row, author=author, holders=told)
     if local:
         polls.close_later(tx, row)
@@ -314,6 +316,7 @@ def _join(tx: Connection, conversation_id: int, into: int) -> None:
     moved = select(conversation_mutes.c.actor_id, literal(into, BigInteger)).where(muted)
     tx.execute(insert(tx, conversation_mutes).from_select(columns, moved).on_conflict_do_nothing())
     tx.execute(delete(conversation_mutes).where(muted))
+    conversations.join(tx, conversation_id, into)
 
 
 def keep_first_version(tx: Connection, status: Row[Any]) -> None:

@@ -10,9 +10,7 @@
 - ``timelines``: timelines (home_entries), notifications (notifications, markers,
   notification_policies, notification_permissions)
 - ``filters``: filters (all)
-- ``statuses``: statuses (statuses, status_edits, mentions, tags, status_tags, tombstones), reactions (favourites,
-  bookmarks, pins, conversation_mutes)
-- ``timelines``: timelines (home_entries), notifications (notifications, markers)
+- ``conversations``: conversations (both)
 - ``inbox``: inbox.store (received)
 - ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
 - ``access``: access (all)
@@ -26,6 +24,7 @@ Instants are integers (milliseconds since the epoch); ids are sortable 64-bit in
 from fediverse.tables import (
     access,
     actors,
+    conversations,
     filters,
     inbox,
     instance,
@@ -42,6 +41,7 @@ from fediverse.tables.base import metadata
 __all__ = [
     "access",
     "actors",
+    "conversations",
     "filters",
     "inbox",
     "instance",

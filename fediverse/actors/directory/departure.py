@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, select, update
 
-from fediverse import events, notifications, search
+from fediverse import conversations, events, notifications, search
 from fediverse.actors import relations
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
@@ -71,6 +71,7 @@ def mark_gone(tx: Connection, actor_id: int, now: Instant) -> None:
     tx.execute(delete(scheduled_statuses).where(scheduled_statuses.c.author_id == actor_id))
     tx.execute(delete(home_entries).where(home_entries.c.actor_id == actor_id))
     notifications.forget_actor(tx, actor_id)
+    conversations.forget_actor(tx, actor_id)
     tx.execute(delete(actor_keys).where(actor_keys.c.actor_id == actor_id, actor_keys.c.key_uri.is_not(None)))
     tx.execute(
         update(actors)
@@ -119,6 +120,7 @@ def _wipe_statuses(tx: Connection, actor_id: int, *, now: Instant) -> None:
     for table in dependents:
         tx.execute(delete(table).where(table.c.status_id.in_(own)))
     notifications.forget_statuses(tx, own)
+    conversations.forget_statuses(tx, own)
     search.forget_author(tx, actor_id)
     # Boosts of its posts, and its own boosts of others.
     theirs = select(mine.c.id).where(mine.c.author_id == actor_id)
