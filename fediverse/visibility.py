@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -18,9 +19,11 @@ from sqlalchemy import (
     exists,
     or_,
     select,
+    union_all,
 )
 
 from fediverse.clock import Instant
+from fediverse.db import Prepared, id_list
 from fediverse.drafts import Visibility
 from fediverse.tables.actors import actors, blocks, follows, mutes
 from fediverse.tables.relations import hidden_hosts
@@ -93,6 +96,29 @@ def muted_by(actor_id: int | ColumnElement[int], *, now: Instant | ColumnElement
     return select(mutes.c.target_id).where(
         mutes.c.actor_id == actor_id, or_(mutes.c.expires_at.is_(None), mutes.c.expires_at > now)
     )
+
+
+def unwelcome(tx: Connection, authors: Sequence[Row[Any]], *, now: Instant) -> set[int]:
+    """Those actors here to whom nothing of any of the authors shows: by a block either way, a mute, a hidden host."""
+    values = {
+        "authors": id_list(tx, {author.id for author in authors}),
+        "hosts": sorted({author.host for author in authors if author.host}),
+        "now": now,
+    }
+    return set(tx.scalars(_UNWELCOME(tx), values))
+
+
+_UNWELCOME = Prepared(
+    lambda sql: union_all(
+        select(blocks.c.actor_id).where(sql.within(blocks.c.target_id, "authors")),
+        select(blocks.c.target_id).where(sql.within(blocks.c.actor_id, "authors")),
+        select(mutes.c.actor_id).where(
+            sql.within(mutes.c.target_id, "authors"),
+            or_(mutes.c.expires_at.is_(None), mutes.c.expires_at > bindparam("now", type_=BigInteger)),
+        ),
+        select(hidden_hosts.c.actor_id).where(hidden_hosts.c.host.in_(bindparam("hosts", expanding=True))),
+    )
+)
 
 
 def shows(

@@ -344,7 +344,6 @@ async def test_what_is_not_here_is_not_found(instance: Instance, alice: Account)
         "polls/1",
         "scheduled_statuses",
         "followed_tags",
-        "streaming/user",
     ):
         assert_entity("Error", await instance.call("GET", f"/api/v1/{path}", by=alice, status=404))
     assert_entity("Error", await instance.call("POST", "/api/v2/media", by=alice, status=404))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from fediverse import events
 from fediverse.access.scopes import held, join_scopes
 from fediverse.access.secret import fingerprint, new_secret
 from fediverse.clock import DAY, Instant
+from fediverse.db import Prepared, id_list
 from fediverse.db import insert as upsert
 from fediverse.ids import new_id
 from fediverse.tables.access import oauth_apps, oauth_tokens
@@ -39,7 +41,7 @@ class Credentials:
         return self.person_id != 0
 
 
-_BEARER = (
+_TOKENS = (
     select(
         oauth_tokens.c.id,
         oauth_tokens.c.app_id,
@@ -61,8 +63,10 @@ _BEARER = (
         memberships,
         and_(memberships.c.person_id == oauth_tokens.c.person_id, memberships.c.actor_id == oauth_tokens.c.actor_id),
     )
-    .where(oauth_tokens.c.token_hash == bindparam("token_hash"), oauth_tokens.c.revoked_at.is_(None))
+    .where(oauth_tokens.c.revoked_at.is_(None))
 )
+_BEARER = _TOKENS.where(oauth_tokens.c.token_hash == bindparam("token_hash"))
+_LASTING = Prepared(lambda sql: _TOKENS.where(sql.within(oauth_tokens.c.id, "ids")))
 
 
 def bearer(tx: Connection, token: str) -> Credentials | None:
@@ -75,15 +79,25 @@ def bearer(tx: Connection, token: str) -> Credentials | None:
         return None
     if row.person_id is None:
         return Credentials(0, 0, row.app_id, held(row.scopes), "", row.id, row.used_at)
-    if (
-        row.member_of is None
-        or row.approved_at is None
-        or row.suspended_at is not None
-        or row.actor_suspended_at is not None
-        or row.actor_deleted_at is not None
-    ):
+    if not _may_act(row):
         return None
     return Credentials(row.person_id, row.actor_id, row.app_id, held(row.scopes), row.role, row.id, row.used_at)
+
+
+def lasting(tx: Connection, token_ids: Iterable[int]) -> set[int]:
+    """Those of the tokens that still open what they opened: neither revoked, nor their person or actor shut out."""
+    rows = tx.execute(_LASTING(tx), {"ids": id_list(tx, token_ids)})
+    return {row.id for row in rows if row.person_id is None or _may_act(row)}
+
+
+def _may_act(row: Any) -> bool:
+    return (
+        row.member_of is not None
+        and row.approved_at is not None
+        and row.suspended_at is None
+        and row.actor_suspended_at is None
+        and row.actor_deleted_at is None
+    )
 
 
 def is_pending(tx: Connection, token: str) -> bool:

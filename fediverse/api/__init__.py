@@ -1,8 +1,7 @@
 """Mastodon's client API: one module per resource.
 
-Whoever adds an endpoint names its scope there; `respond` does the rest. What is not here (lists, filters,
-Whoever adds an endpoint names its scope there; `respond` does the rest. What is not here (polls,
-streaming and so on) is 404, as on any server that does not know it.
+Whoever adds an endpoint names its scope there; `respond` does the rest. What is not here is 404, as on any server that
+does not know it.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ from fediverse.api import (
     scheduled,
     search,
     statuses,
+    streaming,
     timelines,
 )
 
@@ -49,6 +49,8 @@ def add_routes(app: web.Application) -> None:
     """The client API and OAuth's endpoints for applications are served."""
     app.on_response_prepare.append(cors.open_to_all)
     app.cleanup_ctx.append(instance.means)
+    app.cleanup_ctx.append(streaming.means)
+    app.on_shutdown.append(streaming.end)
     for module in (
         accounts,
         apps,
@@ -72,6 +74,7 @@ def add_routes(app: web.Application) -> None:
         reports,
         search,
         statuses,
+        streaming,
         timelines,
     ):
         app.router.add_routes(module.routes)

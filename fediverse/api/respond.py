@@ -26,7 +26,7 @@ from fediverse.urls import Urls
 
 _JSON: Final = "application/json"
 _CHARSET: Final = "utf-8"
-_MAX_TOKEN: Final = 512
+MAX_TOKEN: Final = 512
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 NOT_FOUND: Final = "Record not found"
 
@@ -95,7 +95,7 @@ async def _run(request: web.Request, work: Work, *, scope: Scope, anonymous: boo
     database, urls, site = app[keys.DATABASE], app[keys.URLS], app[keys.SITE]
     token = bearer_token(request)
     if token is None and not anonymous:
-        raise _unauthorized()
+        raise unauthorized()
     now = clock.now()
 
     def unit(tx: Connection) -> tuple[bytes, Sequence[int], Credentials | None]:
@@ -121,7 +121,7 @@ def authorise(tx: Connection, token: str, scope: Scope, *, application: bool = F
     if credentials is None:
         if access.is_pending(tx, token):
             raise Forbidden("Your login is currently pending approval")
-        raise _unauthorized()
+        raise unauthorized()
     if not credentials.is_person and not application:
         raise Forbidden("This method requires an authenticated user: sign in, and use the token that you get.")
     wanted = (scope,) if isinstance(scope, str) else scope
@@ -134,7 +134,7 @@ def require_token(request: web.BaseRequest) -> str:
     """The token that was sent. Raises Unauthorized when there is none."""
     token = bearer_token(request)
     if token is None:
-        raise _unauthorized()
+        raise unauthorized()
     return token
 
 
@@ -142,7 +142,7 @@ def actor_of(tx: Connection, credentials: Credentials) -> Row[Any]:
     """The row of the actor that acts. Raises Unauthorized when it went away meanwhile."""
     row = directory.by_id(tx, credentials.actor_id)
     if row is None:
-        raise _unauthorized()
+        raise unauthorized()
     return row
 
 
@@ -156,8 +156,8 @@ def bearer_token(request: web.BaseRequest) -> str | None:
         return None
     kind, _, token = header.partition(" ")
     token = token.strip()
-    if kind.lower() != "bearer" or not token or len(token) > _MAX_TOKEN:
-        raise _unauthorized()
+    if kind.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
+        raise unauthorized()
     return token
 
 
@@ -192,5 +192,6 @@ def json(value: object, *, status: int = 200, headers: dict[str, str] | None = N
     return json_bytes(orjson.dumps(value), status=status, headers=headers)
 
 
-def _unauthorized() -> Unauthorized:
+def unauthorized() -> Unauthorized:
+    """What is told to whoever has no token that opens anything."""
     return Unauthorized("The access token is invalid", headers=_CHALLENGE)

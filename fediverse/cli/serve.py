@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 import uvloop
@@ -33,6 +34,7 @@ def serve(host: str, port: int, no_worker: bool) -> None:
     """Run the instance: pages, API, inboxes, and (unless told otherwise) its workers."""
     settings = settings_for(host=host, port=port)
     logs.configure(settings.log_level)
+    _open_many_files()
     if no_worker and settings.is_sqlite:
         raise SettingsError("On SQLite one process does everything: leave out --no-worker, or use PostgreSQL.")
     if settings.is_sqlite:
@@ -53,6 +55,14 @@ def work() -> None:
             "On SQLite one process does everything: 'fediverse serve' works too. Use PostgreSQL for more."
         )
     uvloop.run(_work(settings))
+
+
+def _open_many_files() -> None:
+    """As many connections can be open as the system lets this process have: the usual 1,024 are soon used up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(settings: Settings, host: str, port: int, *, run_workers: bool) -> None:

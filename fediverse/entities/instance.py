@@ -69,7 +69,7 @@ def instance_v2(facts: InstanceFacts, site: Site) -> dict[str, Any]:
         "languages": list(facts.languages),
         "configuration": {
             **_configuration(facts.limits),
-            "urls": {"streaming": None, "status": None, "about": f"{site.urls.base_url}/"},
+            "urls": {"streaming": _streaming(site), "status": None, "about": f"{site.urls.base_url}/"},
             "vapid": {"public_key": ""},
             "translation": {"enabled": False},
             "limited_federation": False,
@@ -100,8 +100,7 @@ def instance_v1(facts: InstanceFacts, site: Site) -> dict[str, Any]:
         "description": f"<p>{escape(facts.description, quote=False)}</p>" if facts.description else "",
         "email": facts.contact_email,
         "version": site.api_version,
-        # There is no streaming; the field must hold an address all the same.
-        "urls": {"streaming_api": site.urls.base_url.replace("http", "ws", 1)},
+        "urls": {"streaming_api": _streaming(site)},
         "stats": {
             "user_count": facts.users,
             "status_count": facts.statuses,
@@ -117,6 +116,11 @@ def instance_v1(facts: InstanceFacts, site: Site) -> dict[str, Any]:
         "contact_account": account(facts.contact, site) if facts.contact is not None else None,
         "rules": instance_rules(facts.rules),
     }
+
+
+def _streaming(site: Site) -> str:
+    """Where clients open their WebSockets: they add the path."""
+    return site.urls.base_url.replace("http", "ws", 1)
 
 
 def _takes_registrations(site: Site) -> bool:

@@ -20,7 +20,7 @@ from fediverse.notifications.policy import (
     requests_page,
     set_policy,
 )
-from fediverse.notifications.reading import Wanted, get, page, unread_count
+from fediverse.notifications.reading import Wanted, by_ids, get, page, unread_count
 from fediverse.notifications.removal import (
     clear,
     dismiss,
@@ -42,6 +42,7 @@ __all__ = [
     "Request",
     "Wanted",
     "accept_requests",
+    "by_ids",
     "clear",
     "dismiss",
     "dismiss_group",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
 )
 
+from fediverse.db import Prepared, id_list
 from fediverse.paging import Page, Shape
 from fediverse.tables.actors import actors
 from fediverse.tables.timelines import markers
@@ -96,6 +97,16 @@ def get(tx: Connection, actor_id: int, notification_id: int) -> Row[Any] | None:
     return tx.execute(_ONE, {"me": actor_id, "id": notification_id}).first()
 
 
+def by_ids(tx: Connection, notification_ids: Iterable[int]) -> list[Row[Any]]:
+    """Those of the notifications that exist and show, the oldest first: what open streams are told."""
+    return list(tx.execute(_BY_IDS(tx), {"ids": id_list(tx, notification_ids)}))
+
+
+_BY_IDS = Prepared(
+    lambda sql: (
+        select(table).where(sql.within(table.c.id, "ids"), ~table.c.filtered, sender_shows(table)).order_by(table.c.id)
+    )
+)
 _ONE = select(table).where(table.c.id == big("id"), table.c.actor_id == big("me"), sender_shows(table))
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from fediverse.timelines.conversation import context
 from fediverse.timelines.home_timeline import backfill, home, spread, surface, surface_boost, withdraw
 from fediverse.timelines.pages import account, mentioning, public, tag
+from fediverse.timelines.readers import having, new_to
 
 __all__ = [
     "account",
     "backfill",
     "context",
+    "having",
     "home",
     "mentioning",
+    "new_to",
     "public",
     "spread",
     "surface",

@@ -1,0 +1,188 @@
+"""From events to what is sent: read once for all who listen, in one transaction for many events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from sqlalchemy import Connection
+
+from fediverse import entities, loading, notifications, statuses, timelines
+from fediverse.clock import Instant
+from fediverse.drafts import Visibility
+from fediverse.entities import NotificationView, StatusView
+from fediverse.events import Announcement, Changed, Deleted, Edited, Event, Notified, Surfaced
+from fediverse.site import Site
+from fediverse.streaming.board import Interest, Key
+from fediverse.streaming.channels import HASHTAG, HASHTAG_LOCAL, NOTIFICATIONS, USER
+from fediverse.streaming.views import ANYBODY, Payloads, for_viewers, payloads, same
+from fediverse.text import fold_tag
+from fediverse.visibility import unwelcome
+
+HEARD: Final = (Surfaced, Edited, Deleted, Notified, Changed, Announcement)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event for everybody who is subscribed to any of the keys, in the order in which it happened."""
+
+    event: str
+    keys: Sequence[Key]
+    payloads: Payloads
+
+
+def matters(event: Event, interest: Interest) -> bool:
+    """Whether anybody who listens may hear of the event."""
+    match event:
+        case Notified(told):
+            return any(actor_id in interest.notified for actor_id, _ in told)
+        case Changed(actor_id):
+            return actor_id in interest.notified
+        case Surfaced(after=after) if after:
+            return bool(interest.users)
+        case _:
+            return bool(interest.users or interest.shared)
+
+
+def read(tx: Connection, events: Sequence[Event], interest: Interest, site: Site, *, now: Instant) -> list[Delivery]:
+    """What is to be sent because of the events, in their order."""
+    news = _News(tx, interest, site, now)
+    changed = [event.status_id for event in events if isinstance(event, Surfaced | Edited)]
+    found = statuses.by_ids(tx, changed) if changed else {}
+    views = {view.status.id: view for view in loading.statuses(tx, list(found.values()), None)}
+    told = [pair for event in events if isinstance(event, Notified) for pair in event.told]
+    notified = news.notified(told) if told else {}
+    deliveries: list[Delivery] = []
+    for event in events:
+        match event:
+            case Surfaced() if event.status_id in views:
+                deliveries += news.surfaced(event, views[event.status_id])
+            case Edited() if event.status_id in views:
+                deliveries += news.edited(event, views[event.status_id])
+            case Deleted():
+                deliveries += news.deleted(event)
+            case Notified():
+                deliveries += [notified[id_] for _, id_ in event.told if id_ in notified]
+            case Changed():
+                deliveries += _changed(event)
+            case Announcement():
+                deliveries.append(_announced(event, interest))
+            case _:
+                pass
+    return deliveries
+
+
+class _News:
+    def __init__(self, tx: Connection, interest: Interest, site: Site, now: Instant) -> None:
+        self._tx = tx
+        self._interest = interest
+        self._site = site
+        self._now = now
+
+    def surfaced(self, event: Surfaced, view: StatusView) -> list[Delivery]:
+        readers = timelines.new_to(
+            self._tx,
+            event.status_id,
+            event.author_id,
+            after=event.after,
+            until=event.until,
+            among=self._interest.users,
+        )
+        return self._shown("update", view, readers, [] if event.after else self._shared(view))
+
+    def edited(self, event: Edited, view: StatusView) -> list[Delivery]:
+        having = timelines.having(self._tx, event.status_id, among=self._interest.users)
+        return self._shown("status.update", view, {actor_id for actor_id, _ in having}, self._shared(view))
+
+    def deleted(self, event: Deleted) -> list[Delivery]:
+        having = timelines.having(self._tx, event.status_id, among=self._interest.users)
+        of_entries: dict[int, set[int]] = {}
+        for actor_id, entry_id in having:
+            of_entries.setdefault(entry_id, set()).add(actor_id)
+        deliveries = [
+            Delivery("delete", [(USER, actor_id) for actor_id in actor_ids], same(b"%d" % entry_id))
+            for entry_id, actor_ids in of_entries.items()
+        ]
+        keys = _shared_keys(
+            listed=event.listed,
+            tags=event.tags if event.public else (),
+            local=event.local,
+            has_media=event.has_media,
+            among=self._interest.shared,
+        )
+        if keys:
+            deliveries.append(Delivery("delete", keys, same(b"%d" % event.status_id)))
+        return deliveries
+
+    def notified(self, told: Sequence[tuple[int, int]]) -> dict[int, Delivery]:
+        """What is told, by notification: only what came to be, and to those who listen."""
+        wanted = [notification_id for actor_id, notification_id in told if actor_id in self._interest.notified]
+        if not wanted:
+            return {}
+        views = loading.notifications(self._tx, notifications.by_ids(self._tx, wanted), ANYBODY)
+        about = {view.status.status.id: view.status for view in views if view.status is not None}
+        own = for_viewers(self._tx, list(about.values()), {view.notification.actor_id for view in views})
+        return {view.notification.id: self._notification(view, own) for view in views}
+
+    def _notification(self, view: NotificationView, own: dict[tuple[int, int], StatusView]) -> Delivery:
+        actor_id = view.notification.actor_id
+        if view.status is not None:
+            view.status = own.get((view.status.status.id, actor_id), view.status)
+        entity = entities.notification(view, self._site, actor_id)
+        return Delivery("notification", [(USER, actor_id), (NOTIFICATIONS, actor_id)], same(orjson.dumps(entity)))
+
+    def _shared(self, view: StatusView) -> list[Key]:
+        """The streams of everybody's in which the status shows and that are listened to."""
+        row = view.status
+        if row.boost_of_id is not None or not self._interest.shared:
+            return []
+        tagged = row.visibility == Visibility.PUBLIC and view.author.limited_at is None
+        return _shared_keys(
+            listed=row.listed,
+            tags=[fold_tag(tag["name"]) for tag in row.tags] if tagged else (),
+            local=row.local,
+            has_media=bool(row.attachments),
+            among=self._interest.shared,
+        )
+
+    def _shown(self, event: str, view: StatusView, readers: set[int], shared: list[Key]) -> list[Delivery]:
+        authors = [view.author, *([view.boost.author] if view.boost else [])]
+        if not (readers or shared) or any(author.suspended_at or author.deleted_at for author in authors):
+            return []
+        hidden = unwelcome(self._tx, authors, now=self._now)
+        viewers = (readers | {actor_id for key in shared for actor_id in self._interest.shared[key]}) - hidden
+        own = for_viewers(self._tx, [view], viewers)
+        made = payloads(view, own, viewers, self._site, anonymous=bool(shared))
+        made.own.update(dict.fromkeys(hidden, None))
+        deliveries = []
+        if readers - hidden:
+            deliveries.append(Delivery(event, [(USER, actor_id) for actor_id in readers - hidden], made))
+        if shared:
+            deliveries.append(Delivery(event, shared, made))
+        return deliveries
+
+
+def _shared_keys(
+    *, listed: bool, tags: Collection[str], local: bool, has_media: bool, among: Collection[Key]
+) -> list[Key]:
+    keys: list[Key] = []
+    if listed:
+        names = ["public", "public:local" if local else "public:remote"]
+        keys += [(name, None) for name in names]
+        keys += [(f"{name}:media", None) for name in names if has_media]
+    for tag in dict.fromkeys(tags):
+        keys += [(HASHTAG, tag), *([(HASHTAG_LOCAL, tag)] if local else [])]
+    return [key for key in keys if key in among]
+
+
+def _changed(event: Changed) -> list[Delivery]:
+    if event.event == "notifications_merged":
+        keys = [(USER, event.actor_id), (NOTIFICATIONS, event.actor_id)]
+        return [Delivery(event.event, keys, same(b"1"))]
+    return [Delivery(event.event, [(USER, event.actor_id)], same(b""))]
+
+
+def _announced(event: Announcement, interest: Interest) -> Delivery:
+    return Delivery(event.event, [(USER, actor_id) for actor_id in interest.users], same(event.payload.encode()))
