@@ -110,6 +110,26 @@ async def test_those_from_elsewhere_and_those_who_do_not_want_to_see_each_other(
         assert {stream for stream, _, _ in await theirs.events(3)} == {"public", "public:local", "user"}
 
 
+async def test_filters_hold_in_streams(instance: Instance) -> None:
+    mira, noor = await instance.account("mira"), await instance.account("noor")
+    await instance.follow(noor, "mira")
+    async with listening(instance, noor, stream="user") as home, listening(instance, noor, stream="public") as public:
+        for action, word in (("warn", "cake"), ("hide", "weather")):
+            filter_ = {
+                "title": word, "context": ["home", "notifications"], "filter_action": action,
+                "keywords_attributes": [{"keyword": word}],
+            }  # fmt: skip
+            await instance.call("POST", "/api/v2/filters", by=noor, json=filter_)
+        assert names(await home.events(2)) == [("user", "filters_changed")] * 2
+        await instance.post(mira, "@noor the weather")
+        await instance.post(mira, "some cake")
+        ((_, event, shown),) = await home.events(1)
+        assert (event, [result["filter"]["title"] for result in shown["filtered"]]) == ("update", ["cake"])
+        assert_entity("Status", shown)
+        filtered = [payload["filtered"][0]["keyword_matches"] for _, _, payload in await public.events(1)]
+        assert filtered == [["weather"]]
+
+
 async def test_server_sent_events(instance: Instance) -> None:
     mira, noor = await instance.account("mira"), await instance.account("noor")
     assert await (await instance.http.get(f"{instance.url}/api/v1/streaming/health")).text() == "OK"

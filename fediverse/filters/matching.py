@@ -19,7 +19,7 @@ from fediverse.site import Recent
 from fediverse.tables.filters import filter_versions
 
 # By (actor id, version of its filters).
-_known_filters = Recent(1024)
+_known_filters = Recent(8192)
 # By (status id, version).
 _known_texts = Recent(8192)
 # By the two of them together.

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, bindparam, func, select, update
 from sqlalchemy import delete as sql_delete
 
-from fediverse import ids, text
+from fediverse import events, ids, text
 from fediverse.clock import Instant
 from fediverse.db import insert
 from fediverse.entities.filters import FilterView
@@ -258,3 +258,4 @@ def _touch(tx: Connection, actor_id: int) -> None:
     tx.execute(
         statement.on_conflict_do_update(index_elements=["actor_id"], set_={"version": filter_versions.c.version + 1})
     )
+    events.after_commit(tx, events.Changed(actor_id, "filters_changed"))

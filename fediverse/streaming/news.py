@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 from sqlalchemy import Connection
 
-from fediverse import entities, loading, notifications, statuses, timelines
+from fediverse import entities, filters, loading, notifications, statuses, timelines
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
 from fediverse.entities import NotificationView, StatusView
@@ -123,13 +123,16 @@ class _News:
             return {}
         views = loading.notifications(self._tx, notifications.by_ids(self._tx, wanted), ANYBODY)
         about = {view.status.status.id: view.status for view in views if view.status is not None}
-        own = for_viewers(self._tx, list(about.values()), {view.notification.actor_id for view in views})
+        viewers = {view.notification.actor_id for view in views}
+        own = for_viewers(self._tx, list(about.values()), viewers, now=self._now)
         return {view.notification.id: self._notification(view, own) for view in views}
 
     def _notification(self, view: NotificationView, own: dict[tuple[int, int], StatusView]) -> Delivery:
         actor_id = view.notification.actor_id
         if view.status is not None:
             view.status = own.get((view.status.status.id, actor_id), view.status)
+            if filters.hides(view.status, actor_id, "notifications"):
+                return Delivery("notification", (), same(b""))
         entity = entities.notification(view, self._site, actor_id)
         return Delivery("notification", [(USER, actor_id), (NOTIFICATIONS, actor_id)], same(orjson.dumps(entity)))
 
@@ -153,13 +156,14 @@ class _News:
             return []
         hidden = unwelcome(self._tx, authors, now=self._now)
         viewers = (readers | {actor_id for key in shared for actor_id in self._interest.shared[key]}) - hidden
-        own = for_viewers(self._tx, [view], viewers)
-        made = payloads(view, own, viewers, self._site, anonymous=bool(shared))
-        made.own.update(dict.fromkeys(hidden, None))
+        own = for_viewers(self._tx, [view], viewers, now=self._now)
         deliveries = []
         if readers - hidden:
+            made = payloads(view, own, readers - hidden, self._site, context="home")
             deliveries.append(Delivery(event, [(USER, actor_id) for actor_id in readers - hidden], made))
         if shared:
+            made = payloads(view, own, viewers, self._site, context="public", anonymous=True)
+            made.own.update(dict.fromkeys(hidden, None))
             deliveries.append(Delivery(event, shared, made))
         return deliveries
 

@@ -7,12 +7,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Integer, Select, literal_column, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Integer,
+    Select,
+    Text,
+    literal_column,
+    select,
+    union_all,
+)
 
-from fediverse import entities
+from fediverse import entities, filters
+from fediverse.clock import Instant
 from fediverse.db import Dialect, Prepared, id_list
 from fediverse.entities import StatusView
 from fediverse.site import Site
+from fediverse.tables.filters import filter_versions
 from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins, poll_votes
 from fediverse.tables.statuses import statuses as posts
 
@@ -42,6 +54,7 @@ def same(payload: bytes) -> Payloads:
     return Payloads(payload, payload)
 
 
+_FILTERS: ColumnElement[str] = literal_column("'filters'", Text).label("mark")
 _NONE: ColumnElement[int] = literal_column("0", Integer).label("choice")
 
 
@@ -67,6 +80,9 @@ def _marks_query(sql: Dialect) -> CompoundSelect[Any]:
         mark("pinned", pins.c.status_id, pins.c.actor_id),
         mark("boosted", posts.c.boost_of_id, posts.c.author_id),
         mark("muted", conversation_mutes.c.conversation_id, conversation_mutes.c.actor_id, "conversations"),
+        select(_FILTERS, filter_versions.c.version, filter_versions.c.actor_id, _NONE).where(
+            sql.within(filter_versions.c.actor_id, "viewers")
+        ),
         mark("vote", poll_votes.c.status_id, poll_votes.c.actor_id, choice=poll_votes.c.choice.label("choice")),
     )
 
@@ -75,7 +91,7 @@ _MARKS = Prepared(_marks_query)
 
 
 def for_viewers(
-    tx: Connection, views: Collection[StatusView], viewer_ids: Collection[int]
+    tx: Connection, views: Collection[StatusView], viewer_ids: Collection[int], *, now: Instant
 ) -> dict[tuple[int, int], StatusView]:
     """The views of those viewers who see them otherwise than anybody who is signed in: by (status, viewer).
 
@@ -95,7 +111,23 @@ def for_viewers(
     for view in shown:
         if view.status.author_id in viewer_ids:
             marks.setdefault(view.status.author_id, {})
-    return {(view.status.id, viewer_id): _marked(view, found) for viewer_id, found in marks.items() for view in views}
+    own: dict[tuple[int, int], StatusView] = {}
+    for viewer_id, found in marks.items():
+        theirs = [_marked(view, found) for view in views]
+        version = max((number for mark, number in found if mark == "filters"), default=0)
+        filters.mark(tx, theirs, viewer_id, version=version, now=now)
+        own.update(((view.status.id, viewer_id), view) for view in theirs if _is_special(view, viewer_id))
+    return own
+
+
+def _is_special(view: StatusView, viewer_id: int) -> bool:
+    """Whether the viewer sees it otherwise than anybody: most filters fit nothing."""
+    return (
+        view.status.author_id == viewer_id
+        or bool(view.filtered or view.votes)
+        or any((view.favourited, view.boosted, view.bookmarked, view.muted, view.pinned))
+        or (view.boost is not None and _is_special(view.boost, viewer_id))
+    )
 
 
 def _marked(view: StatusView, marks: _Marks) -> StatusView:
@@ -113,9 +145,18 @@ def _marked(view: StatusView, marks: _Marks) -> StatusView:
 
 
 def payloads(
-    view: StatusView, own: dict[tuple[int, int], StatusView], viewers: Iterable[int], site: Site, *, anonymous: bool
+    view: StatusView,
+    own: dict[tuple[int, int], StatusView],
+    viewers: Iterable[int],
+    site: Site,
+    *,
+    context: str,
+    anonymous: bool = False,
 ) -> Payloads:
-    """The status for each of the viewers, and for nobody where ``anonymous`` says that there are such."""
+    """The status for each of the viewers, and for nobody where ``anonymous`` says that there are such.
+
+    Those whose filters hide it in the context get nothing.
+    """
     made = Payloads(
         orjson.dumps(entities.status(view, site, None)) if anonymous else None,
         orjson.dumps(entities.status(view, site, ANYBODY)),
@@ -123,5 +164,6 @@ def payloads(
     for viewer_id in viewers:
         special = own.get((view.status.id, viewer_id))
         if special is not None:
-            made.own[viewer_id] = orjson.dumps(entities.status(special, site, viewer_id))
+            hidden = filters.hides(special, viewer_id, context)
+            made.own[viewer_id] = None if hidden else orjson.dumps(entities.status(special, site, viewer_id))
     return made
