@@ -339,7 +339,6 @@ async def test_instance_tells_the_truth(instance: Instance, alice: Account) -> N
 async def test_what_is_not_here_is_not_found(instance: Instance, alice: Account) -> None:
     for path in (
         "lists",
-        "filters",
         "conversations",
         "polls/1",
         "scheduled_statuses",
