@@ -118,6 +118,11 @@ def get(tx: Connection, actor_id: int, conversation_id: int) -> Row[Any] | None:
     return tx.execute(select(table).where(table.c.id == conversation_id, table.c.actor_id == actor_id)).first()
 
 
+def by_ids(tx: Connection, conversation_ids: Iterable[int]) -> Sequence[Row[Any]]:
+    """Those of the conversations that there are, whoever's they are."""
+    return tx.execute(select(table).where(table.c.id.in_(list(conversation_ids)))).all()
+
+
 def statuses_page(tx: Connection, actor_id: int, page: Page, *, now: Instant) -> list[Row[Any]]:
     """A page of what was said in the actor's conversations: the heads of ``statuses``."""
     statement: Select[Any] = (

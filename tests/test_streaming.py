@@ -35,6 +35,8 @@ async def test_what_happens_comes_to_those_whom_it_concerns(instance: Instance) 
         reader = await stack.enter_async_context(listening(instance, noor, stream="user"))
         await reader.subscribe("user:notification")
         stranger = await stack.enter_async_context(listening(instance, olaf, stream="user"))
+        await own.subscribe("direct")
+        await stranger.subscribe("direct")
         anybody = await stack.enter_async_context(listening(instance))
         for stream in ("public", "public:local", "public:remote", "public:local:media"):
             await anybody.subscribe(stream)
@@ -62,9 +64,16 @@ async def test_what_happens_comes_to_those_whom_it_concerns(instance: Instance) 
         secret = await instance.post(mira, "for followers #Köln", visibility="private")
         direct = await instance.post(mira, "for one: @olaf", visibility="direct")
         assert (await reader.events(1))[0][2]["id"] == secret["id"]
-        assert names(await stranger.events(1)) == [("user", "notification")]
+        written = {stream: payload for stream, _, payload in await stranger.events(2)}
+        assert_entity("Conversation", written["direct"])
+        assert (written["direct"]["unread"], written["direct"]["last_status"]["id"]) == (True, direct["id"])
+        assert written["user"]["status"]["id"] == direct["id"]
+        assert sorted(names(await own.events(3))) == [("direct", "conversation"), *[("user", "update")] * 2]
+        await instance.call("POST", f"/api/v1/conversations/{written['direct']['id']}/read", by=olaf)
+        ((_, _, read),) = await stranger.events(1)
+        assert (read["id"], read["unread"]) == (written["direct"]["id"], False)
         await instance.call("POST", f"/api/v1/statuses/{post['id']}/favourite", by=noor)
-        assert [payload["type"] for _, _, payload in (await own.events(3))[2:]] == ["favourite"]
+        assert [payload["type"] for _, _, payload in await own.events(1)] == ["favourite"]
         await instance.call("PUT", f"/api/v1/statuses/{post['id']}", by=mira, json={"status": "Changed #Köln @noor"})
         ((_, event, edited),) = await reader.events(1)
         assert (event, edited["id"], edited["favourited"]) == ("status.update", post["id"], True)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from fediverse import entities, filters, loading, notifications, statuses, timelines
+from fediverse import conversations, entities, filters, loading, notifications, statuses, timelines
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
 from fediverse.entities import NotificationView, StatusView
-from fediverse.events import Announcement, Changed, Deleted, Edited, Event, Notified, Surfaced
+from fediverse.events import Announcement, Changed, ConversationChanged, Deleted, Edited, Event, Notified, Surfaced
 from fediverse.site import Site
 from fediverse.streaming.board import Interest, Key
-from fediverse.streaming.channels import HASHTAG, HASHTAG_LOCAL, NOTIFICATIONS, USER
+from fediverse.streaming.channels import DIRECT, HASHTAG, HASHTAG_LOCAL, NOTIFICATIONS, USER
 from fediverse.streaming.views import ANYBODY, Payloads, for_viewers, payloads, same
 from fediverse.text import fold_tag
 from fediverse.visibility import unwelcome
 
-HEARD: Final = (Surfaced, Edited, Deleted, Notified, Changed, Announcement)
+HEARD: Final = (Surfaced, Edited, Deleted, Notified, ConversationChanged, Changed, Announcement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ def matters(event: Event, interest: Interest) -> bool:
     match event:
         case Notified(told):
             return any(actor_id in interest.notified for actor_id, _ in told)
+        case ConversationChanged(actor_ids):
+            return any((DIRECT, actor_id) in interest.shared for actor_id in actor_ids)
         case Changed(actor_id):
             return actor_id in interest.notified
         case Surfaced(after=after) if after:
@@ -54,6 +56,7 @@ def read(tx: Connection, events: Sequence[Event], interest: Interest, site: Site
     views = {view.status.id: view for view in loading.statuses(tx, list(found.values()), None)}
     told = [pair for event in events if isinstance(event, Notified) for pair in event.told]
     notified = news.notified(told) if told else {}
+    spoken = news.conversations([event for event in events if isinstance(event, ConversationChanged)])
     deliveries: list[Delivery] = []
     for event in events:
         match event:
@@ -65,6 +68,8 @@ def read(tx: Connection, events: Sequence[Event], interest: Interest, site: Site
                 deliveries += news.deleted(event)
             case Notified():
                 deliveries += [notified[id_] for _, id_ in event.told if id_ in notified]
+            case ConversationChanged():
+                deliveries += spoken.pop(event.conversation_id, [])
             case Changed():
                 deliveries += _changed(event)
             case Announcement():
@@ -135,6 +140,25 @@ class _News:
                 return Delivery("notification", (), same(b""))
         entity = entities.notification(view, self._site, actor_id)
         return Delivery("notification", [(USER, actor_id), (NOTIFICATIONS, actor_id)], same(orjson.dumps(entity)))
+
+    def conversations(self, changed: Sequence[ConversationChanged]) -> dict[int, list[Delivery]]:
+        """Direct conversations as those who listen see them now, by id: once, however often they changed."""
+        heard = {
+            event.conversation_id
+            for event in changed
+            if any((DIRECT, actor_id) in self._interest.shared for actor_id in event.actor_ids)
+        }
+        of_actors: dict[int, list[Row[Any]]] = {}
+        for row in conversations.by_ids(self._tx, heard) if heard else ():
+            if (DIRECT, row.actor_id) in self._interest.shared:
+                of_actors.setdefault(row.actor_id, []).append(row)
+        found: dict[int, list[Delivery]] = {}
+        for actor_id, rows in of_actors.items():
+            for view in loading.conversations(self._tx, rows, actor_id):
+                entity = orjson.dumps(entities.conversation(view, self._site, actor_id))
+                delivery = Delivery("conversation", [(DIRECT, actor_id)], same(entity))
+                found.setdefault(view.conversation.id, []).append(delivery)
+        return found
 
     def _shared(self, view: StatusView) -> list[Key]:
         """The streams of everybody's in which the status shows and that are listened to."""
