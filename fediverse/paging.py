@@ -46,7 +46,7 @@ class Page:
         return {"page_limit": self.limit, **{name: bound for name, bound in bounds.items() if bound is not None}}
 
     @staticmethod
-    def bounded(statement: S, column: ColumnElement[int], shape: Shape) -> S:
+    def bounded(statement: S, column: ColumnElement[int], shape: Shape, *, limit: str = "page_limit") -> S:
         """The statement narrowed to pages of a shape, whose bounds are given when it is executed."""
         has_max, has_since, has_min = shape
         if has_max:
@@ -57,7 +57,7 @@ class Page:
             if has_since:
                 statement = statement.where(column > bindparam("page_since", type_=BigInteger))
             statement = statement.order_by(column.desc())
-        return statement.limit(bindparam("page_limit", type_=BigInteger))
+        return statement.limit(bindparam(limit, type_=BigInteger))
 
     def beyond(self, newest: int, oldest: int) -> Page:
         """The page that comes after one that reached from ``newest`` to ``oldest``, in the direction asked for."""

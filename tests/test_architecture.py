@@ -44,6 +44,8 @@ OWNERS = {
     "pins": {"reactions", "statuses", "actors"},
     "conversation_mutes": {"reactions", "statuses"},
     "filters": {"filters"},
+    "lists": {"lists"},
+    "list_members": {"lists"},
     "filter_keywords": {"filters"},
     "filter_statuses": {"filters"},
     "filter_versions": {"filters"},

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, exists, func, or_, select, true, update
 
-from fediverse import conversations, ids, notifications, timelines
+from fediverse import conversations, ids, lists, notifications, timelines
 from fediverse.actors import endorsements
 from fediverse.actors import relation_activities as send
 from fediverse.actors.standing import Relationship as Relationship
@@ -265,6 +265,7 @@ def end_all(tx: Connection, actor_id: int) -> None:
     for table in (endorsements_table, account_notes):
         tx.execute(delete(table).where(or_(table.c.actor_id == actor_id, table.c.target_id == actor_id)))
     tx.execute(delete(hidden_hosts).where(hidden_hosts.c.actor_id == actor_id))
+    lists.end_all(tx, actor_id)
 
 
 def is_blocked_either(tx: Connection, one_id: int, other_id: int) -> bool:
@@ -396,6 +397,7 @@ def _end(tx: Connection, follower_id: int, followee_id: int) -> Row[Any] | None:
         _count(tx, follower_id, followee_id, by=-1)
         if row.follower_is_local:
             endorsements.unendorse(tx, follower_id, followee_id)
+            lists.forget(tx, follower_id, followee_id)
             timelines.withdraw(tx, follower_id, followee_id)
     return row
 

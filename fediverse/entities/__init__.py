@@ -23,6 +23,7 @@ from fediverse.entities.filters import (
     filter_v1,
 )
 from fediverse.entities.instance import InstanceFacts, Limits, instance_rules, instance_v1, instance_v2
+from fediverse.entities.lists import list_
 from fediverse.entities.notifications import (
     GroupView,
     NotificationView,
@@ -76,6 +77,7 @@ __all__ = [
     "instance_rules",
     "instance_v1",
     "instance_v2",
+    "list_",
     "marker",
     "muted_account",
     "notification",

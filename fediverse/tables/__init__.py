@@ -11,6 +11,7 @@
   notification_policies, notification_permissions)
 - ``filters``: filters (all)
 - ``conversations``: conversations (both)
+- ``lists``: lists (all)
 - ``inbox``: inbox.store (received)
 - ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
 - ``access``: access (all)
@@ -28,6 +29,7 @@ from fediverse.tables import (
     filters,
     inbox,
     instance,
+    lists,
     moderation,
     outbox,
     relations,
@@ -45,6 +47,7 @@ __all__ = [
     "filters",
     "inbox",
     "instance",
+    "lists",
     "metadata",
     "moderation",
     "outbox",

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from fediverse.timelines.conversation import context
 from fediverse.timelines.home_timeline import backfill, home, spread, surface, surface_boost, withdraw
+from fediverse.timelines.list_timeline import away, list_, showing
 from fediverse.timelines.pages import account, mentioning, public, tag
 from fediverse.timelines.readers import having, new_to
 
 __all__ = [
     "account",
+    "away",
     "backfill",
     "context",
     "having",
     "home",
+    "list_",
     "mentioning",
     "new_to",
     "public",
+    "showing",
     "spread",
     "surface",
     "surface_boost",

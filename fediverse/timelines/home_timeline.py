@@ -32,10 +32,11 @@ from fediverse.clock import DAY, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import Visibility
 from fediverse.paging import Page, Shape
-from fediverse.tables.actors import blocks, follows
+from fediverse.tables.actors import follows
 from fediverse.tables.statuses import HEAD, statuses
 from fediverse.tables.timelines import home_entries
-from fediverse.visibility import language_mark, muted_by, shows, wants_language
+from fediverse.timelines.entries import exclusively_listed, wanted_by
+from fediverse.visibility import language_mark, wants_language
 
 # Home timelines filled in the transaction that posts; a job fills the rest.
 DIRECTLY = 500
@@ -163,11 +164,15 @@ _follows_both = exists().where(
 
 
 def _shown_to(reader_id: ColumnElement[int]) -> ColumnElement[bool]:
-    # Of one column: for "SELECT *" SQLite does not take the subject's index, and reads all that came since then.
+    # Of one column, the author looked up elsewhere: else SQLite does not take the subject's index, and reads all that
+    # came since then.
     return exists(home_entries.c.status_id).where(
         home_entries.c.actor_id == reader_id,
         home_entries.c.subject_id == _number("subject"),
         home_entries.c.status_id > _number("since"),
+        # What an exclusive list keeps out of home does not show there.
+        statuses.c.id == home_entries.c.status_id,
+        statuses.c.author_id.not_in(exclusively_listed(reader_id)),
     )
 
 
@@ -251,11 +256,6 @@ def home(tx: Connection, actor_id: int, page: Page, *, now: Instant) -> list[Row
 def _home_page(shape: Shape) -> Select[Any]:
     subject = statuses.alias("subject")
     me = _number("me")
-    hidden = muted_by(me, now=_number("now")).union_all(
-        select(blocks.c.target_id).where(blocks.c.actor_id == me),
-        # Of whoever blocks the reader nothing shows, not even in somebody else's boost.
-        select(blocks.c.actor_id).where(blocks.c.target_id == me),
-    )
     statement = (
         select(*HEAD)
         .select_from(home_entries)
@@ -263,11 +263,8 @@ def _home_page(shape: Shape) -> Select[Any]:
         .join(subject, subject.c.id == home_entries.c.subject_id)
         .where(
             home_entries.c.actor_id == me,
-            subject.c.deleted_at.is_(None),
-            home_entries.c.author_id.not_in(hidden),
-            subject.c.author_id.not_in(hidden),
-            shows(subject.c.author_id, viewer_id=me),
-            shows(home_entries.c.author_id, viewer_id=me),
+            wanted_by(me, home_entries, subject, now=_number("now")),
+            home_entries.c.author_id.not_in(exclusively_listed(me)),
         )
     )
     return Page.bounded(statement, home_entries.c.status_id, shape)
