@@ -18,7 +18,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from fediverse import clock, filters
+from fediverse import cards, clock, filters
 from fediverse.clock import Instant
 from fediverse.conversations import participant_ids
 from fediverse.db import Dialect, Prepared, id_list, is_writing
@@ -35,6 +35,8 @@ from fediverse.tables.statuses import statuses as posts
 # Rows by (id, version): whatever changes how a row shows changes its version too.
 _known_actors = Recent(4096)
 _known_statuses = Recent(8192)
+# The card of a status in a version; fetched ones only, since then its posts have another version.
+_known_cards = Recent(8192)
 
 _me = bindparam("me", type_=BigInteger)
 _ACTORS = Prepared(lambda sql: select(actors).where(sql.within(actors.c.id, "ids")))
@@ -127,6 +129,7 @@ def statuses(
         view.boost = inner
         views.append(view)
     _add_polls(tx, [view.boost or view for view in views], viewer_id)
+    _add_cards(tx, [view.boost or view for view in views])
     if viewer_id is not None and "filters" in marks:
         filters.mark(tx, views, viewer_id, version=max(marks["filters"]), now=clock.now() if now is None else now)
     return views
@@ -146,6 +149,31 @@ def _add_polls(tx: Connection, views: Sequence[StatusView], viewer_id: int | Non
     for view in asking:
         view.poll_ended = has_ended(view.status.poll, now)
         view.votes = votes.get(view.status.id, ())
+
+
+def _add_cards(tx: Connection, views: Sequence[StatusView]) -> None:
+    """Posts with a link have its card, where there is one: one query, where there are links that were not seen yet."""
+    missing = []
+    for view in views:
+        row = view.status
+        if row.card_id is not None:
+            card = _known_cards.get((row.id, row.version))
+            if card is None:
+                missing.append(view)
+            elif card.kind:
+                view.card = card
+    if not missing:
+        return
+    found = cards.by_ids(tx, {view.status.card_id for view in missing})
+    for view in missing:
+        row = view.status
+        card = found.get(row.card_id)
+        if card is None:
+            continue
+        if card.kind:
+            view.card = card
+        if not is_writing(tx):
+            _known_cards.put((row.id, row.version), card)
 
 
 def whole(tx: Connection, heads: Sequence[Row[Any]]) -> list[Row[Any]]:

@@ -60,6 +60,7 @@ class Site:
     registrations: str = "closed"
     accounts: Recent = field(default_factory=lambda: Recent(4096), compare=False, repr=False)
     statuses: Recent = field(default_factory=lambda: Recent(8192), compare=False, repr=False)
+    cards: Recent = field(default_factory=lambda: Recent(2048), compare=False, repr=False)
 
     @property
     def api_version(self) -> str:

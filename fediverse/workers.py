@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from fediverse import access, clock, jobs, keys, media, metrics, queue, scheduled, search, statuses, timelines
 from fediverse.actors import hidden_hosts, verification
+from fediverse.cards import fetching
 from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
 from fediverse.outbox.delivery import Worker as DeliveryWorker
@@ -44,6 +45,7 @@ class Workers:
             **app[keys.DISCOVERY].job_kinds(),
             **verification.job_kinds(database, app[keys.REMOTE], app[keys.URLS]),
             **hidden_hosts.job_kinds(database, app[keys.URLS]),
+            **fetching.job_kinds(database, app[keys.REMOTE]),
             **Polling(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
             **scheduled.job_kinds(database, app[keys.DISCOVERY], app[keys.URLS]),
             **media.job_kinds(app[keys.PICTURES]),

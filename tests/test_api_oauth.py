@@ -269,6 +269,9 @@ async def test_metadata_is_true(instance: Instance, alice: Account) -> None:
 
 # (method, path, scope that opens it): {me} is an account, {status} one of its posts.
 ENDPOINTS = [
+    ("GET", "/api/v1/statuses?id[]=1", "read:statuses"),
+    ("GET", "/api/v1/statuses/{status}/card", "read:statuses"),
+    ("GET", "/api/v1/timelines/link?url=x", "read:statuses"),
     ("GET", "/api/v1/scheduled_statuses", "read:statuses"),
     ("GET", "/api/v1/scheduled_statuses/1", "read:statuses"),
     ("PUT", "/api/v1/scheduled_statuses/1", "write:statuses"),

@@ -133,6 +133,20 @@ async def test_reply_and_context(instance: Instance, alice: Account, carol: Acco
     assert parent["replies_count"] == 1
 
 
+@pytest.mark.attack("API-01")
+async def test_several_at_once(instance: Instance, alice: Account, carol: Account) -> None:
+    posts = [await instance.post(alice, str(n)) for n in range(3)]
+    secret = await instance.post(alice, "secret", visibility="private")
+    ids = [posts[2]["id"], secret["id"], posts[0]["id"], posts[2]["id"], "1", "x"]
+    found = await instance.call("GET", "/api/v1/statuses", by=carol, params=[("id[]", id_) for id_ in ids])
+    assert [status["id"] for status in found] == [posts[2]["id"], posts[0]["id"]]
+    assert found[0]["favourited"] is False
+    mine = await instance.call("GET", "/api/v1/statuses", by=alice, params={"id[]": secret["id"]})
+    assert mine == [secret]
+    assert await instance.call("GET", "/api/v1/statuses") == []
+    await instance.call("GET", "/api/v1/statuses", params=[("id[]", "1")] * 21, status=400)
+
+
 async def test_edit_keeps_history(instance: Instance, alice: Account, carol: Account) -> None:
     status = await instance.post(alice, "first #one", spoiler_text="cw")
     path = f"/api/v1/statuses/{status['id']}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -15,6 +15,21 @@ from fediverse.params import query
 
 routes = web.RouteTableDef()
 
+_AT_ONCE: Final = 20
+
+
+@routes.get("/api/v1/statuses")
+async def several(request: web.Request) -> web.Response:
+    """The statuses of these ids, as far as the viewer may see them, in the order that was asked for."""
+    wanted = query(request).ids("id", most=_AT_ONCE)
+
+    def work(tx: Connection, call: Call) -> object:
+        found = {row.id: row for row in statuses.visible_among(tx, wanted, call.viewer_id)}
+        rows = [found[status_id] for status_id in wanted if status_id in found]
+        return listings.statuses(tx, rows, call).items
+
+    return await respond.read(request, work, scope="read:statuses", anonymous=True)
+
 
 @routes.get("/api/v1/statuses/{id}")
 async def show(request: web.Request) -> web.Response:
@@ -23,6 +38,19 @@ async def show(request: web.Request) -> web.Response:
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
         return listings.status(tx, statuses.get_visible(tx, status_id, call.viewer_id), call)
+
+    return await respond.read(request, work, scope="read:statuses", anonymous=True)
+
+
+@routes.get("/api/v1/statuses/{id}/card")
+async def card(request: web.Request) -> web.Response:
+    """What the page that the status links to says of itself; an empty object where there is nothing to show."""
+    status_id = path_id(request)
+
+    def work(tx: Connection, call: Call) -> dict[str, Any]:
+        view = loading.status(tx, statuses.get_visible(tx, status_id, call.viewer_id), call.viewer_id)
+        shown = (view.boost or view).card
+        return entities.card(shown, call.site) if shown is not None else {}
 
     return await respond.read(request, work, scope="read:statuses", anonymous=True)
 

@@ -8,10 +8,11 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import reactions, statuses, timelines
+from fediverse import cards, reactions, statuses, timelines
 from fediverse.api import listings, respond
 from fediverse.api.paging import page_of
 from fediverse.api.respond import Call, Listing
+from fediverse.errors import NotFound
 from fediverse.paging import Page
 from fediverse.params import query
 
@@ -80,6 +81,21 @@ async def tag(request: web.Request) -> web.Response:
             )
 
         return listings.timeline(tx, page, load, call, context="public")
+
+    return await respond.read(request, work, scope="read:statuses", anonymous=True)
+
+
+@routes.get("/api/v1/timelines/link")
+async def link(request: web.Request) -> web.Response:
+    """The public posts that link to a page first; 404 for one whose card is not known."""
+    params = query(request)
+    page, url = page_of(params), params.text("url")
+
+    def work(tx: Connection, call: Call) -> Listing:
+        card = cards.by_link(tx, url)
+        if card is None:
+            raise NotFound(respond.NOT_FOUND)
+        return listings.statuses(tx, timelines.link(tx, card.id, page, viewer_id=call.viewer_id, now=call.now), call)
 
     return await respond.read(request, work, scope="read:statuses", anonymous=True)
 

@@ -13,6 +13,7 @@ from fediverse.entities.accounts import (
     relationship,
 )
 from fediverse.entities.admin import report
+from fediverse.entities.cards import card
 from fediverse.entities.conversations import ConversationView, conversation
 from fediverse.entities.filters import (
     FilterMatch,
@@ -64,6 +65,7 @@ __all__ = [
     "StatusView",
     "account",
     "application",
+    "card",
     "context",
     "conversation",
     "credential_account",

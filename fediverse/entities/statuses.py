@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from fediverse.clock import rfc3339
 from fediverse.documents import titles as titles_of
 from fediverse.entities.accounts import VISIBILITIES, account, visibility_name
+from fediverse.entities.cards import card
 from fediverse.entities.filters import FilterMatch
 from fediverse.site import Site
 from fediverse.text.names import fold_tag
@@ -44,6 +45,8 @@ class StatusView:
     # Of its poll: whether it has ended, and what the viewer voted for.
     poll_ended: bool = False
     votes: Sequence[int] = ()
+    #: What the page of its first link says of itself.
+    card: Row[Any] | None = None
     #: Which of the viewer's filters fit; of a boost, those of the post in it.
     filtered: Sequence[FilterMatch] = ()
 
@@ -80,6 +83,8 @@ def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
     entity = {**base, "account": account(author, site)}
     if row.poll is not None:
         entity["poll"] = poll(view, viewer_id)
+    if view.card is not None:
+        entity["card"] = card(view.card, site)
     if viewer_id is not None:
         entity["favourited"] = view.favourited
         entity["reblogged"] = view.boosted

@@ -19,6 +19,7 @@ from fediverse.statuses.lookup import (
     history,
     tags_named,
     uri_of,
+    visible_among,
 )
 from fediverse.visibility import visible, visible_where
 
@@ -41,5 +42,6 @@ __all__ = [
     "unboost",
     "uri_of",
     "visible",
+    "visible_among",
     "visible_where",
 ]

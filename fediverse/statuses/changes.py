@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import delete as sql_delete
 
-from fediverse import conversations, events, notifications, search, text
+from fediverse import cards, conversations, events, notifications, search, text
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
@@ -63,6 +63,8 @@ def edit(
         polls.refresh(tx, status, draft)
         return status
     keep_first_version(tx, status)
+    shown = {**changed, "visibility": status.visibility, "local": status.local}
+    changed["card_id"] = cards.card_of(tx, urls, shown, now=now)
     row = tx.execute(
         update(statuses)
         .where(statuses.c.id == status.id)
@@ -117,6 +119,7 @@ def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], no
             emojis=[],
             attachments=[],
             poll=None,
+            card_id=None,
             version=statuses.c.version + 1,
         )
     )

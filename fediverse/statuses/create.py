@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, delete, exists, func, literal, select, update
 
-from fediverse import conversations, documents, ids, search, text, timelines
+from fediverse import cards, conversations, documents, ids, search, text, timelines
 from fediverse.clock import MINUTE, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import NoteDraft, Visibility
@@ -137,6 +137,7 @@ def _insert(
 ) -> tuple[Row[Any], bool]:
     """The row, and whether it is new."""
     values = _values(urls, author, draft, mentions=mentions, parent=parent, now=now)
+    values["card_id"] = cards.card_of(tx, urls, values, now=now)
     for _attempt in range(2):  # an id made for a moment in the past may be taken
         values["id"] = _new_id(draft, now)
         values["conversation_id"] = parent.conversation_id if parent is not None else values["id"]

@@ -83,6 +83,12 @@ def get_visible(tx: Connection, status_id: int, viewer_id: int | None) -> Row[An
     return row
 
 
+def visible_among(tx: Connection, status_ids: Iterable[int], viewer_id: int | None) -> Sequence[Row[Any]]:
+    """Those of the statuses that the viewer may see."""
+    wanted = statuses.c.id.in_(list(status_ids))
+    return tx.execute(select(statuses).where(wanted, shown_where(viewer_id))).all()
+
+
 def get_own(tx: Connection, status_id: int, author_id: int) -> Row[Any]:
     """The author's own post, not a boost. Raises NotFound for anybody else's."""
     row = tx.execute(

@@ -6,6 +6,7 @@
   (hidden_hosts)
 - ``statuses``: statuses (statuses, status_edits, poll_votes, mentions, tags, status_tags, tombstones), reactions
   (favourites, bookmarks, pins, conversation_mutes)
+- ``cards``: cards (cards)
 - ``scheduled``: scheduled (scheduled_statuses)
 - ``timelines``: timelines (home_entries), notifications (notifications, markers,
   notification_policies, notification_permissions)
@@ -25,6 +26,7 @@ Instants are integers (milliseconds since the epoch); ids are sortable 64-bit in
 from fediverse.tables import (
     access,
     actors,
+    cards,
     conversations,
     filters,
     inbox,
@@ -43,6 +45,7 @@ from fediverse.tables.base import metadata
 __all__ = [
     "access",
     "actors",
+    "cards",
     "conversations",
     "filters",
     "inbox",

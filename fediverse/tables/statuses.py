@@ -46,6 +46,7 @@ statuses = Table(
     Column("emojis", JSON, nullable=False),  # [{"shortcode": text, "url": text}]
     Column("attachments", JSON, nullable=False),  # [drafts.AttachmentDraft as a dict]
     Column("poll", JSON(none_as_null=True)),  # drafts.Poll; who voted for what is in poll_votes
+    Column("card_id", BigInteger),  # of its first link; in the table cards
     words("app_name"),
     Column("app_url", Text),
     count("replies_count"),
@@ -78,6 +79,7 @@ Index(
     unique=True,
     **only("boost_of_id IS NOT NULL"),
 )
+Index("ix_statuses_card", statuses.c.card_id, statuses.c.id, **only("card_id IS NOT NULL"))
 Index("ix_statuses_listed", statuses.c.id, **only("listed", "listed = 1"))
 Index(
     "ix_statuses_listed_local",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fediverse.timelines.conversation import context
 from fediverse.timelines.home_timeline import backfill, home, spread, surface, surface_boost, withdraw
 from fediverse.timelines.list_timeline import away, list_, showing
-from fediverse.timelines.pages import account, mentioning, public, tag
+from fediverse.timelines.pages import account, link, mentioning, public, tag
 from fediverse.timelines.readers import having, new_to
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "context",
     "having",
     "home",
+    "link",
     "list_",
     "mentioning",
     "new_to",

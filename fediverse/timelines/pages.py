@@ -74,6 +74,24 @@ def _public(which: Which, shape: Shape, signed_in: bool) -> Select[Any]:
     return Page.bounded(which.of(statement, signed_in=signed_in), statuses.c.id, shape)
 
 
+def link(tx: Connection, card_id: int, page: Page, *, viewer_id: int | None, now: Instant) -> list[Row[Any]]:
+    """A page of the public posts whose first link has this card."""
+    statement = _link(page.shape, viewer_id is not None)
+    values = {"me": viewer_id, "now": now, "card": card_id, **page.parameters}
+    return page.newest_first(tx.execute(statement, values).all())
+
+
+@lru_cache(_KEPT)
+def _link(shape: Shape, signed_in: bool) -> Select[Any]:
+    statement = select(*HEAD).where(
+        statuses.c.card_id == bindparam("card", type_=BigInteger),
+        statuses.c.visibility == Visibility.PUBLIC,
+        statuses.c.deleted_at.is_(None),
+        shows(statuses.c.author_id, limited=False),
+    )
+    return Page.bounded(Which().of(statement, signed_in=signed_in), statuses.c.id, shape)
+
+
 def tag(
     tx: Connection,
     tag_ids: Sequence[int],

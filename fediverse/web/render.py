@@ -21,7 +21,7 @@ from sqlalchemy import Row
 
 from fediverse import keys
 from fediverse.clock import rfc3339, to_datetime
-from fediverse.documents import titles
+from fediverse.documents import host_of, titles
 from fediverse.drafts import Visibility
 from fediverse.entities import StatusView
 from fediverse.site import Recent
@@ -71,6 +71,7 @@ def environment(*, cache: BytecodeCache | None = None) -> Environment:
         initial=initial,
         display_name=display_name,
         handle=handle,
+        host_of=host_of,
         profile_path=profile_path,
         post_path=post_path,
         picture_path=picture_path,

@@ -53,6 +53,7 @@ _WIPED_STATUS: dict[str, Any] = {
     "emojis": [],
     "attachments": [],
     "poll": None,
+    "card_id": None,
     "listed": False,
     "favourites_count": 0,
     "boosts_count": 0,
