@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib.metadata import version
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from fediverse.db import open_database
 from fediverse.events import Hub
 from fediverse.inbox import routes as inbox_routes
 from fediverse.outbox import routes as outbox_routes
+from fediverse.push import vapid
 from fediverse.remote import AddressGuard, Remote
 from fediverse.settings import Settings
 from fediverse.site import Site, proxy_key
@@ -67,7 +69,8 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
         database = open_database(settings.database, app[keys.HUB].dispatch)
         stack.push_async_callback(database.close)
         app[keys.DATABASE] = database
-        await database.write(_prepare, settings)
+        vapid_key = await database.write(_prepare, settings)
+        app[keys.SITE] = replace(app[keys.SITE], vapid_key=vapid_key)
         app[keys.REMOTE] = remote = await stack.enter_async_context(
             Remote.open(
                 guard=AddressGuard(settings.allowed_private_addresses),
@@ -80,9 +83,11 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
-def _prepare(tx: Connection, settings: Settings) -> None:
-    """What must be there before the first request: names that match what was federated, the instance actor."""
+def _prepare(tx: Connection, settings: Settings) -> str:
+    """What must be there before the first request: names that match what was federated, the instance actor, and the
+    keys for web push, whose public one is returned."""
     instance.check_names(tx, settings.urls)
     if directory.ensure_instance_actor(tx, settings.urls, keys=None, secret=settings.secret, now=clock.now()) is None:
         made = directory.make_keys()
         directory.ensure_instance_actor(tx, settings.urls, keys=made, secret=settings.secret, now=clock.now())
+    return vapid.ensure(tx, settings.secret)

@@ -23,6 +23,7 @@ DEFAULT_NAME: Final = "Fediverse"
 DEFAULT_COLOUR: Final = "#2b5fd9"
 
 _FROZEN: Final = "frozen"
+_VAPID: Final = "vapid"
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 _NAME_LENGTH: Final = 60
@@ -54,6 +55,13 @@ class Changes(TypedDict, total=False):
     colour: str
     logo: str | None
     rules: tuple[str, ...]
+
+
+class VapidKeys(TypedDict):
+    """The key pair by which push services know this instance: base64url, and a sealed PEM."""
+
+    public: str
+    private: str
 
 
 _PROPERTIES: Final = frozenset(field.name for field in fields(InstanceInfo))
@@ -89,6 +97,19 @@ def freeze_names(tx: Connection, urls: Urls) -> bool:
         ).first()
         is not None
     )
+
+
+def vapid_keys(tx: Connection) -> VapidKeys | None:
+    """The keys for web push, the private one sealed; None before they were made."""
+    kept: VapidKeys | None = tx.scalar(select(instance.c.value).where(instance.c.name == _VAPID))
+    return kept
+
+
+def keep_vapid_keys(tx: Connection, *, public: str, private: str) -> VapidKeys:
+    """These are the keys for web push, unless another process made some first: then those."""
+    made: VapidKeys = {"public": public, "private": private}
+    tx.execute(insert(tx, instance).values(name=_VAPID, value=made).on_conflict_do_nothing(index_elements=["name"]))
+    return vapid_keys(tx) or made
 
 
 def check_names(tx: Connection, urls: Urls) -> None:

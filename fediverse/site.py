@@ -58,6 +58,8 @@ class Site:
     proxy_key: bytes = field(repr=False)
     #: closed, invite, approval or open.
     registrations: str = "closed"
+    #: By which push services know this instance; clients subscribe with it.
+    vapid_key: str = ""
     accounts: Recent = field(default_factory=lambda: Recent(4096), compare=False, repr=False)
     statuses: Recent = field(default_factory=lambda: Recent(8192), compare=False, repr=False)
     cards: Recent = field(default_factory=lambda: Recent(2048), compare=False, repr=False)

@@ -17,6 +17,7 @@ from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
 from fediverse.outbox.delivery import Worker as DeliveryWorker
 from fediverse.polling import Polling
+from fediverse.push.worker import Worker as PushWorker
 from fediverse.tables.instance import jobs as jobs_table
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ class Workers:
             secret=settings.secret,
             on_outcomes=_count_deliveries,
         )
+        self._pushes = PushWorker(database, hub, app[keys.REMOTE], site=app[keys.SITE], secret=settings.secret)
         kinds: dict[str, jobs.Job] = {
             "spread": _Spread(database),
             search.REINDEX: _Reindex(database),
@@ -55,7 +57,7 @@ class Workers:
     async def run(self, stop: asyncio.Event) -> None:
         """Works until ``stop`` is set, and then finishes what is under way."""
         async with asyncio.TaskGroup() as group:
-            for work in (self._inbox.run, self._delivery.run, self._run_jobs, self._keep_house):
+            for work in (self._inbox.run, self._delivery.run, self._pushes.run, self._run_jobs, self._keep_house):
                 group.create_task(_go_on(work, stop))
 
     async def _run_jobs(self, stop: asyncio.Event) -> None:
@@ -65,7 +67,9 @@ class Workers:
 
     async def tick(self) -> int:
         """One pass over every queue, for tests; returns how much was done."""
-        return await self._inbox.tick() + await self._jobs.tick() + await self._delivery.tick()
+        return (
+            await self._inbox.tick() + await self._jobs.tick() + await self._delivery.tick() + await self._pushes.tick()
+        )
 
     async def _keep_house(self, stop: asyncio.Event) -> None:
         """Once an hour, what has expired is forgotten."""

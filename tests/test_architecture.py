@@ -54,6 +54,8 @@ OWNERS = {
     "notifications": {"notifications"},
     "conversations": {"conversations"},
     "conversation_statuses": {"conversations"},
+    "push_subscriptions": {"push"},
+    "pushes": {"push", "queue"},
     "notification_policies": {"notifications"},
     "notification_permissions": {"notifications"},
     "markers": {"notifications"},

@@ -1,7 +1,8 @@
 """Who is let in: sessions, OAuth applications, codes and tokens, passwords, one-time links.
 
 The only writer of the tables in ``tables.access``. Every secret is 256 random bits, told once and stored as its
-SHA-256 hash: a copy of the database opens nothing.
+SHA-256 hash: a copy of the database opens nothing. (Of a token with a push subscription the ``push`` room keeps the
+text besides, sealed with the instance's secret: its device wants to be told it with every message.)
 """
 
 from fediverse.access import passwords

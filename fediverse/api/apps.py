@@ -32,7 +32,7 @@ async def create(request: web.Request) -> web.Response:
             website=sent.text("website").strip() or None,
             now=clock.now(),
         )
-        return entities.credential_application(app, client_secret=secret)
+        return entities.credential_application(app, request.app[keys.SITE], client_secret=secret)
 
     return respond.json(await request.app[keys.DATABASE].write(work))
 
@@ -51,6 +51,6 @@ async def verify_credentials(request: web.Request) -> web.Response:
         app = access.app_by_id(tx, call.credentials.app_id) if call.credentials is not None else None
         if app is None:
             raise NotFound(NOT_FOUND)
-        return entities.application(app)
+        return entities.application(app, call.site)
 
     return await respond.read(request, work, scope="", anonymous=True)

@@ -54,6 +54,12 @@ class Call:
         return self.credentials.actor_id
 
     @property
+    def token_id(self) -> int:
+        """The token that was sent. Only for endpoints that need one."""
+        assert self.credentials is not None
+        return self.credentials.token_id
+
+    @property
     def person_id(self) -> int:
         """The person who acts. Only for endpoints that need one."""
         assert self.credentials is not None

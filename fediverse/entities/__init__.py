@@ -36,6 +36,7 @@ from fediverse.entities.notifications import (
     notification_request,
 )
 from fediverse.entities.oauth import application, credential_application, server_metadata, token, userinfo
+from fediverse.entities.push import push_subscription
 from fediverse.entities.scheduled import scheduled_status
 from fediverse.entities.statuses import (
     VISIBILITIES,
@@ -88,6 +89,7 @@ __all__ = [
     "poll",
     "preferences",
     "profile",
+    "push_subscription",
     "relationship",
     "report",
     "scheduled_status",

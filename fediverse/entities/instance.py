@@ -70,7 +70,7 @@ def instance_v2(facts: InstanceFacts, site: Site) -> dict[str, Any]:
         "configuration": {
             **_configuration(facts.limits),
             "urls": {"streaming": _streaming(site), "status": None, "about": f"{site.urls.base_url}/"},
-            "vapid": {"public_key": ""},
+            "vapid": {"public_key": site.vapid_key},
             "translation": {"enabled": False},
             "limited_federation": False,
         },

@@ -11,7 +11,7 @@ from fediverse.site import Site
 from fediverse.urls import Urls
 
 
-def application(row: Row[Any]) -> dict[str, Any]:
+def application(row: Row[Any], site: Site) -> dict[str, Any]:
     """A registered application, without its credentials."""
     return {
         "id": str(row.id),
@@ -20,15 +20,14 @@ def application(row: Row[Any]) -> dict[str, Any]:
         "scopes": row.scopes.split(),
         "redirect_uri": "\n".join(row.redirect_uris),
         "redirect_uris": row.redirect_uris,
-        # Empty: there are no push subscriptions here.
-        "vapid_key": "",
+        "vapid_key": site.vapid_key,
     }
 
 
-def credential_application(row: Row[Any], *, client_secret: str) -> dict[str, Any]:
+def credential_application(row: Row[Any], site: Site, *, client_secret: str) -> dict[str, Any]:
     """A newly registered application. The secret is shown this once."""
     return {
-        **application(row),
+        **application(row, site),
         "client_id": row.client_id,
         "client_secret": client_secret,
         "client_secret_expires_at": 0,

@@ -26,6 +26,7 @@ from fediverse.clock import HOUR, Instant
 from fediverse.db import Dialect, Prepared, id_list
 from fediverse.drafts import Visibility
 from fediverse.notifications import policy
+from fediverse.push import queue as push
 from fediverse.tables.actors import actors, blocks, follows, mutes
 from fediverse.tables.relations import hidden_hosts
 from fediverse.tables.statuses import conversation_mutes, mentions, statuses
@@ -107,7 +108,7 @@ def notify(
         tx.execute(_REPLACE(tx), {"ids": id_list(tx, [row["actor_id"] for row in rows]), "status": status.id})
     told = tx.execute(_TELL(tx), rows).all()
     shown = [row for row in told if not row.filtered]
-    _told(tx, shown)
+    _told(tx, shown, now=now)
     if kind == "mention" and status is not None and status.visibility == Visibility.DIRECT:
         conversations.arrive(tx, [(row.actor_id, status) for row in shown])
 
@@ -125,12 +126,13 @@ def tell(
         {"id": ids.new_id(), "actor_id": one, **same, "group_key": groups.get(one, ""), "created_at": now}
         for one in recipients
     ]
-    _told(tx, tx.execute(_TELL(tx), rows).all())
+    _told(tx, tx.execute(_TELL(tx), rows).all(), now=now)
 
 
-def _told(tx: Connection, told: Sequence[Row[Any]]) -> None:
-    """What follows from notifications that came to be and show."""
+def _told(tx: Connection, told: Sequence[Row[Any]], *, now: Instant) -> None:
+    """Streams and devices hear of notifications that came to be and show."""
     if told:
+        push.enter(tx, told, now=now)
         events.after_commit(tx, events.Notified(tuple((row.actor_id, row.id) for row in told)))
 
 

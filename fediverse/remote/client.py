@@ -13,7 +13,7 @@ from typing import Any, Self
 from fediverse.remote import documents, webfinger
 from fediverse.remote.addresses import AddressGuard
 from fediverse.remote.documents import Document, media_type
-from fediverse.remote.errors import Mismatch, NotActivityPub
+from fediverse.remote.errors import Mismatch, NotActivityPub, Refused
 from fediverse.remote.limits import MAX_BODY_BYTES, Deadlines
 from fediverse.remote.names import Names, Resolver
 from fediverse.remote.transport import PostResult, Signer, Transport, within
@@ -163,6 +163,16 @@ class Remote:
             if kind not in _PAGE_TYPES:
                 raise NotActivityPub(f"{answer.here.host} answered with something that is no web page.")
             return Page(answer.here.url, await answer.beginning(max_bytes), parameters.get("charset"))
+
+    async def check(self, url: str) -> None:
+        """Raise ``Refused`` for an address that will never be called: an inner one, or http where https is wanted.
+
+        What a name stands for is looked at again whenever it is called.
+        """
+        here = target(url)
+        self._transport.check(here)
+        if here.scheme == "http" and await self.scheme_for(here.authority) != "http":
+            raise Refused("This address does not begin with https, as addresses elsewhere have to.")
 
     async def scheme_for(self, host: str) -> str:
         """Return "http" if every address of ``host`` (or ``host:port``) is allow-listed, else "https".

@@ -16,6 +16,7 @@
 - ``inbox``: inbox.store (received)
 - ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
 - ``access``: access (all)
+- ``push``: push.subscriptions (push_subscriptions), push.queue (pushes)
 - ``search``: search (status_words, actor_words)
 - ``instance``: instance (instance), moderation (host_blocks, audit_log), jobs (jobs), media (pictures)
 - ``moderation``: admin (all)
@@ -34,6 +35,7 @@ from fediverse.tables import (
     lists,
     moderation,
     outbox,
+    push,
     relations,
     scheduled,
     search,
@@ -54,6 +56,7 @@ __all__ = [
     "metadata",
     "moderation",
     "outbox",
+    "push",
     "relations",
     "scheduled",
     "search",
