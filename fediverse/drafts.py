@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 from fediverse.clock import Instant
+
+MAX_ATTACHMENTS: Final = 4
+"""Files of one post that is written here."""
+
+MAX_DESCRIPTION: Final = 1_500
+"""Characters of the description of a file."""
 
 
 class Visibility(IntEnum):
@@ -26,8 +32,25 @@ class Visibility(IntEnum):
         return self <= Visibility.UNLISTED
 
 
+class MediaFacts(TypedDict, total=False):
+    """What is known of a file beyond its size on the screen; what is not known is left out."""
+
+    focus: list[float]  # the point that stays in view when the picture is cropped: -1 to 1, right and up
+    small: list[int]  # width and height of the preview
+    size: int  # bytes
+    duration: float  # seconds
+    frame_rate: str  # a fraction: 30/1
+    bitrate: int
+    audio_encode: str
+    audio_bitrate: str
+    audio_channels: str
+
+
 class AttachmentDraft(TypedDict):
-    """A picture, video or sound that belongs to a status."""
+    """A picture, video or sound that belongs to a status.
+
+    Files that are kept here have an id, and storage keys in place of addresses.
+    """
 
     type: str  # image, video, gifv, audio or unknown
     media_type: str
@@ -37,6 +60,10 @@ class AttachmentDraft(TypedDict):
     blurhash: str | None
     width: int | None
     height: int | None
+    facts: NotRequired[MediaFacts]
+    id: NotRequired[int]
+    key: NotRequired[str]
+    preview_key: NotRequired[str | None]
 
 
 class EmojiDraft(TypedDict):
@@ -119,6 +146,8 @@ class NoteDraft:
     emojis: tuple[EmojiDraft, ...] = ()
     attachments: tuple[AttachmentDraft, ...] = ()
     poll: Poll | None = None
+    # Uploads of the author that become its attachments, in this order.
+    media_ids: tuple[int, ...] = ()
     idempotency_key: str | None = None
     app_name: str = ""
     app_url: str | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fediverse.db import Database
     from fediverse.events import Hub
     from fediverse.inbox.receive import Receiver
-    from fediverse.media import PictureStore
+    from fediverse.media import PictureStore, RemoteFiles
     from fediverse.remote import Remote
     from fediverse.settings import Settings
     from fediverse.site import Site
@@ -38,6 +38,8 @@ DISCOVERY: web.AppKey[Discovery] = web.AppKey("discovery")
 KEYRING: web.AppKey[Keyring] = web.AppKey("keyring")
 #: Where uploaded pictures are kept.
 PICTURES: web.AppKey[PictureStore] = web.AppKey("pictures")
+#: Files of other servers, kept for a while.
+REMOTE_FILES: web.AppKey[RemoteFiles] = web.AppKey("remote_files")
 #: Takes in what other servers send.
 RECEIVER: web.AppKey[Receiver] = web.AppKey("receiver")
 #: Verifies who signed a request.

@@ -41,6 +41,17 @@ def host_severity(tx: Connection, host: str) -> Severity | None:
     return "limit" if "limit" in found else None
 
 
+_REJECTING = select(host_blocks.c.host).where(
+    or_(host_blocks.c.severity == "block", host_blocks.c.reject_media),
+    host_blocks.c.host.in_(bindparam("names", expanding=True)),
+)
+
+
+def rejects_media(tx: Connection, host: str) -> bool:
+    """Whether no pictures, videos and sounds of the host are shown, by its own block or by one above it."""
+    return bool(host) and tx.execute(_REJECTING, {"names": _with_parents(host)}).first() is not None
+
+
 _BLOCKED_AMONG = select(host_blocks.c.host).where(
     host_blocks.c.severity == "block", host_blocks.c.host.in_(bindparam("names", expanding=True))
 )

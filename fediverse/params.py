@@ -171,6 +171,11 @@ async def read(request: web.Request) -> Params:
     return Params(values)
 
 
+def from_parts(request: web.BaseRequest, pairs: Iterable[tuple[str, Any]]) -> Params:
+    """The parameters of the address and of a form that was read elsewhere. Raises BadRequest."""
+    return Params({**_form(request.rel_url.raw_query_string), **_nested(pairs)})
+
+
 async def _body(request: web.Request) -> dict[str, Any]:
     kind = request.content_type
     if kind.startswith("multipart/"):

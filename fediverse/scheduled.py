@@ -12,11 +12,11 @@ from typing import Any, Final, TypedDict
 import structlog
 from sqlalchemy import Connection, Row, delete, func, select, update
 
-from fediverse import access, clock, documents, ids, jobs, posting, statuses
+from fediverse import access, clock, documents, ids, jobs, media, posting, statuses
 from fediverse.actors.discovery import Discovery
 from fediverse.clock import DAY, MINUTE, Instant
 from fediverse.db import Database, insert
-from fediverse.drafts import NoteDraft, PollParams, Visibility
+from fediverse.drafts import AttachmentDraft, NoteDraft, PollParams, Visibility
 from fediverse.errors import FediverseError, Invalid, NotFound, Unavailable
 from fediverse.paging import Page
 from fediverse.tables.actors import actors
@@ -50,6 +50,7 @@ class Params(TypedDict):
     in_reply_to_id: int | None
     poll: PollParams | None
     application_id: int
+    attachments: list[AttachmentDraft]
 
 
 def schedule(
@@ -86,6 +87,7 @@ def schedule(
         in_reply_to_id=draft.in_reply_to_id,
         poll=poll,
         application_id=app_id,
+        attachments=list(media.attachments.take(tx, author.id, draft.media_ids)),
     )
     row = tx.execute(
         insert(tx, scheduled_statuses)
@@ -99,6 +101,7 @@ def schedule(
         )
         .returning(*scheduled_statuses.c)
     ).one()
+    media.attachments.hold(tx, row.id, draft.media_ids)
     _post_later(tx, row)
     return row
 
@@ -140,6 +143,7 @@ def cancel(tx: Connection, scheduled_id: int, author_id: int) -> None:
     mine = (scheduled_statuses.c.id == scheduled_id, scheduled_statuses.c.author_id == author_id)
     if not tx.execute(delete(scheduled_statuses).where(*mine)).rowcount:
         raise NotFound(_NOT_FOUND)
+    media.attachments.let_go(tx, scheduled_id, now=clock.now())
 
 
 def post(tx: Connection, urls: Urls, scheduled_id: int, *, mentions: Sequence[Row[Any]], now: Instant) -> None:
@@ -154,6 +158,7 @@ def post(tx: Connection, urls: Urls, scheduled_id: int, *, mentions: Sequence[Ro
     ).first()
     if row is None:
         return
+    media.attachments.let_go(tx, row.id, now=now)  # for the post that takes them
     author = tx.execute(select(actors).where(actors.c.id == row.author_id)).one()
     wanted: Params = row.params
     app = access.app_by_id(tx, wanted["application_id"])
@@ -164,6 +169,7 @@ def post(tx: Connection, urls: Urls, scheduled_id: int, *, mentions: Sequence[Ro
         language=wanted["language"],
         visibility=Visibility(wanted["visibility"]),
         in_reply_to_id=wanted["in_reply_to_id"],
+        media_ids=tuple(file["id"] for file in wanted.get("attachments", ())),
         poll=documents.new_poll(**wanted["poll"], now=now) if wanted["poll"] is not None else None,
         idempotency_key=row.idempotency_key or f"scheduled:{row.id}",
         app_name=app.name if app is not None else "",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     redis_url: str = ""
     #: Where pictures are stored: a folder's path or an S3 URL; ``media`` in the data folder unless set.
     media_url: str = ""
+    #: Megabytes of files of other servers that are kept in ``cache`` in the data folder.
+    media_cache_mb: int = Field(default=1024, ge=100)
+    #: Days after which such a file is fetched again.
+    media_cache_days: int = Field(default=7, ge=1)
     #: How mail is sent.
     smtp_url: str = ""
     #: The sender of that mail.
@@ -150,6 +154,11 @@ class Settings(BaseSettings):
     def media(self) -> str:
         """The folder or bucket of pictures."""
         return self.media_url or str((self.data_dir / "media").resolve())
+
+    @cached_property
+    def workplace(self) -> Path:
+        """The folder for files that are being taken in or converted."""
+        return self.data_dir.resolve() / "work"
 
     @cached_property
     def secret(self) -> bytes:

@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 from fediverse.errors import TooSlow
 
 _LINGER_SECONDS = 10.0
+_EXTEND: web.RequestKey[Callable[[float], None]] = web.RequestKey("extend_body_time")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -49,20 +50,36 @@ def bodies_in_time(patience: Patience) -> Any:
                 # A TimeoutError, since aiohttp gives up the rest of the body quietly for that.
                 request.content.set_exception(TimeoutError())
 
-        timer = asyncio.get_running_loop().call_later(patience.body, end)
+        given, loop = patience.body, asyncio.get_running_loop()
+        timer = loop.call_later(given, end)
+
+        def extend(seconds: float) -> None:
+            nonlocal given, timer
+            timer.cancel()
+            given = seconds
+            timer = loop.call_later(given, end)
+
+        request[_EXTEND] = extend
         try:
             return await handler(request)
         except TimeoutError as error:
             if not ended:
                 raise
             raise TooSlow(
-                f"The rest of the request did not arrive within {patience.body:g} seconds. Please send it again.",
+                f"The rest of the request did not arrive within {given:g} seconds. Please send it again.",
                 headers={hdrs.CONNECTION: "close"},
             ) from error
         finally:
             timer.cancel()
 
     return middleware
+
+
+def take_longer(request: web.Request, seconds: float) -> None:
+    """The body of this request may take so many seconds from now on, since it is known who sends it."""
+    extend = request.get(_EXTEND)
+    if extend is not None:
+        extend(seconds)
 
 
 def runner(app: web.Application, *, grace_seconds: float, patience: Patience = PATIENCE) -> web.AppRunner:

@@ -31,6 +31,7 @@ class Workers:
     def __init__(self, app: web.Application) -> None:
         settings, database, hub = app[keys.SETTINGS], app[keys.DATABASE], app[keys.HUB]
         self._database = database
+        self._remote_files = app[keys.REMOTE_FILES]
         self._inbox = InboxWorker(database, hub, app[keys.DISCOVERY], app[keys.URLS])
         self._delivery = DeliveryWorker(
             database,
@@ -50,7 +51,7 @@ class Workers:
             **fetching.job_kinds(database, app[keys.REMOTE]),
             **Polling(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
             **scheduled.job_kinds(database, app[keys.DISCOVERY], app[keys.URLS]),
-            **media.job_kinds(app[keys.PICTURES]),
+            **media.job_kinds(database, app[keys.PICTURES], settings.workplace),
         }
         self._jobs = jobs.Worker(database, hub, kinds)
 
@@ -76,6 +77,9 @@ class Workers:
         while not stop.is_set():
             try:
                 await self._database.write(access.sweep, now=clock.now())
+                while await self._database.write(media.attachments.sweep, now=clock.now()):
+                    continue
+                await self._remote_files.evict()
             except Exception:
                 log.exception("workers.housekeeping_failed")
             await queue.sleep_until_woken(stop, seconds=_HOUR_SECONDS, keep=True)

@@ -77,6 +77,7 @@ OWNERS = {
     "reports": {"admin"},
     "status_words": {"search"},
     "actor_words": {"search"},
+    "attachments": {"media"},
 }
 
 

@@ -201,10 +201,11 @@ async def test_nobody_has_other_servers_asked_without_end(
 ) -> None:
     monkeypatch.setattr(limits, "_PICTURES", parse("5 per 5 minutes"))
     limited = await make_instance(rate_limits="on")
-    path = proxied(limited, serve(peer, "/pic", png()))
+    paths = [proxied(limited, serve(peer, f"/pic{number}", png())) for number in range(7)]
     async with Browser(limited.url) as browser:
-        assert [(await browser.get(path)).status for _ in range(7)] == [200] * 5 + [429] * 2
-    assert peer.gets["/pic"] == 5
+        assert [(await browser.get(path)).status for path in paths] == [200] * 5 + [429] * 2
+        assert (await browser.get(paths[0])).status == 200  # what is here already costs nobody anything
+    assert [peer.gets[f"/pic{number}"] for number in range(7)] == [1] * 5 + [0] * 2
 
 
 async def test_pages_show_remote_pictures_through_the_proxy_only(

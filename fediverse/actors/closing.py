@@ -30,4 +30,5 @@ def close(tx: Connection, urls: Urls, actor: Row[Any], *, now: Instant) -> None:
     for key in (actor.avatar, actor.header):
         media.forget(tx, key)
     filters.end_all(tx, actor.id)
+    media.attachments.close(tx, actor.id)
     directory.mark_gone(tx, actor.id, now)

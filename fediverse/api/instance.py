@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import clock, entities, instance, keys, media, reactions, usage
+from fediverse import clock, entities, instance, keys, reactions, usage
 from fediverse.actors import directory, profile
 from fediverse.actors.nodeinfo import Census
 from fediverse.api import respond
@@ -26,8 +26,6 @@ _LIMITS: Final = Limits(
     fields=profile.MAX_FIELDS,
     field=profile.MAX_FIELD,
     description=profile.MAX_DESCRIPTION,
-    picture_bytes=media.MAX_BYTES,
-    picture_pixels=media.MAX_PIXELS,
 )
 _PUBLIC: Final = {"Cache-Control": "public, max-age=30"}
 

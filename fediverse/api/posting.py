@@ -10,7 +10,7 @@ from aiohttp import web
 from sqlalchemy import Connection, Row
 
 from fediverse import access, clock, entities, keys, params, posting, scheduled, statuses, text
-from fediverse.api import listings, respond
+from fediverse.api import attaching, listings, respond
 from fediverse.api.polls import new_poll, read_poll
 from fediverse.api.respond import Call, path_id
 from fediverse.api.scheduled import read_time
@@ -26,7 +26,6 @@ _SCOPE: Final = "write:statuses"
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, without the rare forms
 _IDEMPOTENCY_KEY: Final = 255
 _NOT_TAKEN: Final = {
-    "media_ids": "Pictures and other attachments are not supported here yet. Post the text without them.",
     "quoted_status_id": "Quoting a post is not supported here. Put its address into the text.",
 }
 _NO_PARENT: Final = "The post that you reply to does not exist, or you may not see it."
@@ -41,7 +40,7 @@ async def create(request: web.Request) -> web.Response:
     With an Idempotency-Key that was used before it is the one of then. A time that has passed means now.
     """
     sent = await params.read(request)
-    body = _words(sent)
+    body, media_ids = _words(sent), attaching.media_ids(sent)
     in_reply_to_id = _parent_id(sent)
     key = _idempotency_key(request)
     wanted = posting.handles(body, request.app[keys.URLS])
@@ -55,7 +54,7 @@ async def create(request: web.Request) -> web.Response:
     actor, app, known = await request.app[keys.DATABASE].read(prepare)
     spoiler = sent.text("spoiler_text").strip()
     at, poll = read_time(sent), new_poll(sent, now=clock.now())
-    text.check_length(body, spoiler, has_attachment=poll is not None)
+    text.check_length(body, spoiler, has_attachment=poll is not None or bool(media_ids))
     draft = NoteDraft(
         text=body,
         spoiler_text=spoiler,
@@ -64,6 +63,7 @@ async def create(request: web.Request) -> web.Response:
         visibility=_visibility(sent, actor),
         in_reply_to_id=in_reply_to_id,
         poll=poll,
+        media_ids=media_ids,
         idempotency_key=key,
         app_name=app.name if app is not None else "",
         app_url=app.website if app is not None else None,
@@ -101,14 +101,18 @@ def _schedule(
         at=at,
         now=call.now,
     )
-    return entities.scheduled_status(row)
+    return entities.scheduled_status(row, call.site)
 
 
 @routes.put("/api/v1/statuses/{id}")
 async def edit(request: web.Request) -> web.Response:
-    """The signed-in author's status says something else; its history keeps what it said."""
+    """The signed-in author's status says something else; its history keeps what it said.
+
+    It has the files that were sent, as on Mastodon, and none when none were.
+    """
     status_id = path_id(request)
     sent = await params.read(request)
+    media_ids, described = attaching.media_ids(sent), attaching.changes(sent)
     body = _words(sent) if sent.has("status") else None
     token = respond.require_token(request)
     urls = request.app[keys.URLS]
@@ -123,7 +127,7 @@ async def edit(request: web.Request) -> web.Response:
     before, new_body, wanted, known = await request.app[keys.DATABASE].read(prepare)
     spoiler = sent.text("spoiler_text").strip()
     poll = new_poll(sent, now=clock.now())  # a poll that is not sent again is gone, as on Mastodon
-    text.check_length(new_body, spoiler, has_attachment=poll is not None)
+    text.check_length(new_body, spoiler, has_attachment=poll is not None or bool(media_ids))
     draft = NoteDraft(
         text=new_body,
         spoiler_text=spoiler,
@@ -132,11 +136,15 @@ async def edit(request: web.Request) -> web.Response:
         visibility=Visibility(before.visibility),
         in_reply_to_id=before.in_reply_to_id,
         poll=poll,
+        media_ids=media_ids,
     )
     mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, known)
 
+    previews = await attaching.store_previews(request.app, described)
+
     def work(tx: Connection, call: Call) -> dict[str, Any]:
         row = statuses.get_own(tx, status_id, call.actor_id)
+        attaching.apply(tx, call.actor_id, row.id, described, previews)
         row = statuses.edit(tx, call.urls, row, draft, author=call.actor(tx), mentions=mentions, now=call.now)
         return listings.status(tx, row, call)
 
@@ -154,8 +162,6 @@ def _words(sent: Params) -> str:
 def _is_given(sent: Params, name: str) -> bool:
     """Whether a parameter says something: clients send empty lists and texts for what is not there."""
     match name:
-        case "media_ids":
-            return any(sent.words(name))
         case _:
             return bool(sent.text(name).strip())
 

@@ -26,7 +26,7 @@ async def index(request: web.Request) -> web.Response:
 
     def work(tx: Connection, call: Call) -> Listing:
         rows = scheduled.page(tx, call.actor_id, page)
-        return Listing([entities.scheduled_status(row) for row in rows], [row.id for row in rows])
+        return Listing([entities.scheduled_status(row, call.site) for row in rows], [row.id for row in rows])
 
     return await respond.read(request, work, scope="read:statuses")
 
@@ -37,7 +37,7 @@ async def show(request: web.Request) -> web.Response:
     scheduled_id = path_id(request)
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
-        return entities.scheduled_status(scheduled.get_own(tx, scheduled_id, call.actor_id))
+        return entities.scheduled_status(scheduled.get_own(tx, scheduled_id, call.actor_id), call.site)
 
     return await respond.read(request, work, scope="read:statuses")
 
@@ -49,7 +49,8 @@ async def move(request: web.Request) -> web.Response:
     at = read_time(await params.read(request))
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
-        return entities.scheduled_status(scheduled.move(tx, scheduled_id, call.actor_id, at=at, now=call.now))
+        row = scheduled.move(tx, scheduled_id, call.actor_id, at=at, now=call.now)
+        return entities.scheduled_status(row, call.site)
 
     return await respond.write(request, work, scope="write:statuses")
 

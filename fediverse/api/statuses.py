@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import entities, loading, reactions, statuses, timelines
+from fediverse import entities, loading, params, reactions, statuses, timelines
 from fediverse.api import listings, respond
 from fediverse.api.paging import ACCOUNTS, page_of
 from fediverse.api.respond import Call, Listing, path_id
@@ -119,8 +119,12 @@ async def reblogged_by(request: web.Request) -> web.Response:
 
 @routes.delete("/api/v1/statuses/{id}")
 async def delete(request: web.Request) -> web.Response:
-    """The signed-in author's status is gone; answers with its source, so that it can be written anew."""
+    """The signed-in author's status is gone; answers with its source, so that it can be written anew.
+
+    With its files, unless ``delete_media`` says that they go at once.
+    """
     status_id = path_id(request)
+    delete_media = (await params.read(request)).flag("delete_media")
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
         actor = call.actor(tx)
@@ -133,7 +137,7 @@ async def delete(request: web.Request) -> web.Response:
             return entity
         row = statuses.get_own(tx, status_id, actor.id)
         entity = {**listings.status(tx, row, call), "text": row.text}
-        statuses.delete(tx, call.urls, row, author=actor, now=call.now)
+        statuses.delete(tx, call.urls, row, author=actor, now=call.now, keep_media=not delete_media)
         return entity
 
     return await respond.write(request, work, scope="write:statuses")

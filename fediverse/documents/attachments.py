@@ -8,16 +8,15 @@ from urllib.parse import urlsplit
 
 from fediverse.documents.context import Document
 from fediverse.documents.shapes import clean, entries, link_of, objects, picture_of, size_of, type_of
-from fediverse.drafts import AttachmentDraft
+from fediverse.drafts import MAX_DESCRIPTION, AttachmentDraft, MediaFacts
 
 MAX_ATTACHMENTS: Final = 16
 """Attachments that are read from one post; the most that a server allows is 32, and nobody looks at those."""
 
-MAX_DESCRIPTION: Final = 1_500
-"""Characters of a picture's description."""
-
 _MEDIA: Final = frozenset({"Document", "Image", "Video", "Audio"})
 _BLURHASH = re.compile(r"[0-9A-Za-z#$%*+,\-.:;=?@\[\]^_{|}~]{6,200}")
+_DURATION = re.compile(r"PT(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6}(?:\.\d{1,6})?)S)?", re.ASCII)
+_MAX_SECONDS: Final = 24 * 60 * 60
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,100}")
 _EXTENSIONS: Final = {
     **dict.fromkeys(("jpg", "jpeg"), "image/jpeg"),
@@ -69,7 +68,7 @@ def _attachment(entry: Document, base: str) -> AttachmentDraft | None:
     blurhash = entry.get("blurhash")
     draft["blurhash"] = blurhash if isinstance(blurhash, str) and _BLURHASH.fullmatch(blurhash) else None
     draft["width"], draft["height"] = size_of(entry.get("width")), size_of(entry.get("height"))
-    return draft
+    return _with_facts(draft, focus=_focus(entry.get("focalPoint")), duration=_seconds(entry.get("duration")))
 
 
 def _own_media(document: Document, kind: str, base: str) -> AttachmentDraft | None:
@@ -80,7 +79,7 @@ def _own_media(document: Document, kind: str, base: str) -> AttachmentDraft | No
             draft = _draft(kind.lower(), media_type, url)
             draft["preview_url"] = picture_of(document.get("icon") or document.get("image"), base)
             draft["width"], draft["height"] = size_of(entry.get("width")), size_of(entry.get("height"))
-            return draft
+            return _with_facts(draft, duration=_seconds(document.get("duration")))
     return None
 
 
@@ -95,6 +94,37 @@ def _draft(kind: str, media_type: str, url: str) -> AttachmentDraft:
         "width": None,
         "height": None,
     }
+
+
+def _with_facts(
+    draft: AttachmentDraft, *, focus: list[float] | None = None, duration: float | None = None
+) -> AttachmentDraft:
+    facts: MediaFacts = {}
+    if focus is not None:
+        facts["focus"] = focus
+    if duration is not None:
+        facts["duration"] = duration
+    if facts:
+        draft["facts"] = facts
+    return draft
+
+
+def _focus(value: object) -> list[float] | None:
+    """Two numbers from -1 to 1."""
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    point = [float(n) for n in value if isinstance(n, int | float) and not isinstance(n, bool) and abs(n) <= 1]
+    return point if len(point) == 2 else None
+
+
+def _seconds(value: object) -> float | None:
+    """The seconds of a duration such as PT1M2.5S, up to a day."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not any(found.groups()):
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    total = hours * 3600 + minutes * 60 + seconds
+    return total if 0 < total <= _MAX_SECONDS else None
 
 
 def _media_type(entry: Document) -> str:

@@ -26,6 +26,7 @@ _TOOT: Final = {
     "Hashtag": "as:Hashtag",
     "Emoji": "toot:Emoji",
     "blurhash": "toot:blurhash",
+    "focalPoint": {"@id": "toot:focalPoint", "@container": "@list"},
 }
 
 SIMPLE_CONTEXT: Final[list[Any]] = [AS]

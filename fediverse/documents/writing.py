@@ -70,7 +70,7 @@ def note_document(
         "cc": cc,
         "sensitive": bool(status.sensitive),
         "content": status.content,
-        "attachment": [_attachment(entry) for entry in status.attachments],
+        "attachment": [_attachment(urls, entry) for entry in status.attachments],
         "tag": _tags(urls, status, named),
     }
     if status.poll is not None:
@@ -226,12 +226,25 @@ def _picture(picture: Picture) -> Document:
     return document
 
 
-def _attachment(entry: Mapping[str, Any]) -> Document:
+def _attachment(urls: Urls, entry: Mapping[str, Any]) -> Document:
     """Media as a Document; its description twice, since servers read either ``name`` or ``summary``."""
-    document: Document = {"type": "Document", "mediaType": entry["media_type"], "url": entry["url"]}
+    key, preview = entry.get("key"), entry.get("preview_key")
+    document: Document = {
+        "type": "Document",
+        "mediaType": entry["media_type"],
+        "url": urls.media(key) if key else entry["url"],
+    }
     if entry["description"]:
         document["name"] = document["summary"] = entry["description"]
     for name in ("blurhash", "width", "height"):
         if entry.get(name) is not None:
             document[name] = entry[name]
+    facts = entry.get("facts", {})
+    if "focus" in facts:
+        document["focalPoint"] = facts["focus"]
+    if "duration" in facts:
+        document["duration"] = f"PT{facts['duration']:g}S"
+    if preview and entry["type"] != "image":
+        extension = preview.rpartition(".")[2]
+        document["icon"] = _picture(Picture(urls.media(preview), _IMAGE_TYPES.get(extension, "image/png")))
     return document

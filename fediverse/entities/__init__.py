@@ -13,6 +13,7 @@ from fediverse.entities.accounts import (
     relationship,
 )
 from fediverse.entities.admin import report
+from fediverse.entities.attachments import address, own_attachment, preview_address
 from fediverse.entities.cards import card
 from fediverse.entities.conversations import ConversationView, conversation
 from fediverse.entities.filters import (
@@ -65,6 +66,7 @@ __all__ = [
     "RequestView",
     "StatusView",
     "account",
+    "address",
     "application",
     "card",
     "context",
@@ -86,8 +88,10 @@ __all__ = [
     "notification",
     "notification_policy",
     "notification_request",
+    "own_attachment",
     "poll",
     "preferences",
+    "preview_address",
     "profile",
     "push_subscription",
     "relationship",

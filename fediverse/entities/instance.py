@@ -9,17 +9,25 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from fediverse.decoding import limits as files
 from fediverse.documents import polls
+from fediverse.drafts import MAX_ATTACHMENTS, MAX_DESCRIPTION
 from fediverse.entities.accounts import account
 from fediverse.site import Site
 from fediverse.text.counting import LIMIT, URL_LENGTH
 
-_PICTURE_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
+# What is taken, by all the names that clients know it by.
+_FILE_TYPES: Final = (
+    *("image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif"),
+    *("video/mp4", "video/quicktime", "video/webm", "video/x-matroska"),
+    *("audio/mpeg", "audio/mp3", "audio/mp4", "audio/m4a", "audio/x-m4a", "audio/aac", "audio/ogg", "audio/opus"),
+    *("audio/webm", "audio/flac", "audio/x-flac", "audio/wav", "audio/wave", "audio/x-wav", "audio/vnd.wave"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a profile and its pictures may hold."""
+    """How much a profile may hold."""
 
     pins: int
     name: int
@@ -27,8 +35,6 @@ class Limits:
     fields: int
     field: int
     description: int
-    picture_bytes: int
-    picture_pixels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +148,17 @@ def _configuration(limits: Limits) -> dict[str, Any]:
         },
         "statuses": {
             "max_characters": LIMIT,
-            "max_media_attachments": 0,
+            "max_media_attachments": MAX_ATTACHMENTS,
             "characters_reserved_per_url": URL_LENGTH,
         },
-        # Of avatars and headers: statuses take no attachments.
         "media_attachments": {
-            "supported_mime_types": list(_PICTURE_TYPES),
-            "image_size_limit": limits.picture_bytes,
-            "image_matrix_limit": limits.picture_pixels,
-            "video_size_limit": 0,
-            "video_frame_rate_limit": 0,
-            "video_matrix_limit": 0,
-            "description_limit": 0,
+            "supported_mime_types": list(_FILE_TYPES),
+            "image_size_limit": files.PICTURE_BYTES,
+            "image_matrix_limit": files.PICTURE_PIXELS,
+            "video_size_limit": files.CLIP_BYTES,
+            "video_frame_rate_limit": files.FRAME_RATE,
+            "video_matrix_limit": files.CLIP_PIXELS,
+            "description_limit": MAX_DESCRIPTION,
         },
         "polls": {
             "max_options": polls.OPTIONS,

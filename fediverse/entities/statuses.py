@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from fediverse.clock import rfc3339
 from fediverse.documents import titles as titles_of
 from fediverse.entities.accounts import VISIBILITIES, account, visibility_name
+from fediverse.entities.attachments import attachment
 from fediverse.entities.cards import card
 from fediverse.entities.filters import FilterMatch
 from fediverse.site import Site
@@ -116,7 +117,7 @@ def _status(row: Row[Any], author: Row[Any], site: Site) -> dict[str, Any]:
         "favourites_count": row.favourites_count,
         "quotes_count": 0,
         "application": {"name": row.app_name, "website": row.app_url} if row.app_name else None,
-        "media_attachments": [_attachment(row.id, i, a, site) for i, a in enumerate(row.attachments)],
+        "media_attachments": _attachments(row.id, row.attachments, site),
         "mentions": [_mention(mention, site) for mention in row.mentions],
         "tags": [{"name": tag["name"], "url": site.urls.tag(fold_tag(tag["name"]))} for tag in row.tags],
         "emojis": _emojis(row.emojis, site),
@@ -196,34 +197,9 @@ def _emojis(emojis: Iterable[dict[str, Any]], site: Site) -> list[dict[str, Any]
     return found
 
 
-def _attachment(status_id: int, index: int, attachment: dict[str, Any], site: Site) -> dict[str, Any]:
-    """A MediaAttachment. Pictures come through the proxy; what is streamed stays where it is.
-
-    Attachments have no rows of their own; the id only has to be a number that is distinct and stays.
-    """
-    picture = attachment["type"] == "image"
-    url = attachment["url"]
-    preview = attachment.get("preview_url") or (url if picture else None)
-    width, height = attachment.get("width"), attachment.get("height")
-    meta: dict[str, Any] = {}
-    if width and height:
-        meta["original"] = {
-            "width": width,
-            "height": height,
-            "size": f"{width}x{height}",
-            "aspect": round(width / height, 4),
-        }
-    return {
-        "id": str(status_id + index),
-        "type": attachment["type"],
-        "url": site.proxied(url) if picture else url,
-        "preview_url": site.proxied(preview) if preview else None,
-        "remote_url": url,
-        "text_url": None,
-        "meta": meta,
-        "description": attachment.get("description") or None,
-        "blurhash": attachment.get("blurhash"),
-    }
+def _attachments(status_id: int, entries: Sequence[dict[str, Any]], site: Site) -> list[dict[str, Any]]:
+    """Those of other servers have no ids of their own; these only have to be numbers that are distinct and stay."""
+    return [attachment(entry, site, id_=status_id + index) for index, entry in enumerate(entries)]
 
 
 def status_source(row: Row[Any]) -> dict[str, str]:
@@ -253,7 +229,7 @@ def history(versions: Sequence[Row[Any]], row: Row[Any], author: Row[Any], site:
             "account": who,
             "poll": _asked(version),
             "quote": None,
-            "media_attachments": [_attachment(row.id, i, a, site) for i, a in enumerate(version.attachments)],
+            "media_attachments": _attachments(row.id, version.attachments, site),
             "emojis": _emojis(version.emojis, site),
         }
         for version in versions or [row]

@@ -1,17 +1,23 @@
-"""Pictures of actors and of the instance: taken, made harmless, stored. Owner of the table ``pictures``."""
+"""Files of people here: taken, made harmless, stored. Owner of the tables ``pictures`` and ``attachments``.
+
+Pictures of actors and of the instance are here; what belongs to posts is in ``attachments`` and ``uploads``.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, select
 
 from fediverse import clock, jobs
 from fediverse.db import Database
+from fediverse.media import attachments, uploads
+from fediverse.media.cache import RemoteFiles
 from fediverse.media.pictures import MAX_BYTES, MAX_PIXELS, Kind, Picture, prepare, sniff
-from fediverse.media.storage import PictureStore, is_key, new_key
+from fediverse.media.storage import PictureStore, content_type, is_key, new_key
 from fediverse.tables.instance import pictures
 
 __all__ = [
@@ -20,18 +26,21 @@ __all__ = [
     "Kind",
     "Picture",
     "PictureStore",
+    "RemoteFiles",
+    "attachments",
+    "content_type",
     "discard_picture",
     "find",
     "forget",
     "is_key",
+    "is_shown",
     "job_kinds",
     "prepare",
     "sniff",
     "store_picture",
+    "uploads",
 ]
 
-# Decoding takes memory by the hundred megabytes; one at a time is enough.
-_DECODING: Final = asyncio.Semaphore(1)
 _DELETE: Final = "pictures.delete"
 
 
@@ -40,7 +49,7 @@ async def store_picture(db: Database, store: PictureStore, data: bytes, *, kind:
 
     Raises TooLarge, UnsupportedType or Invalid for what is not taken (see :func:`prepare`).
     """
-    async with _DECODING:
+    async with store.turn:
         picture = await asyncio.to_thread(prepare, data, kind)
     key = new_key(picture.extension)
     await store.put(key, picture.data, content_type=picture.content_type)
@@ -62,18 +71,41 @@ def forget(tx: Connection, key: str | None) -> None:
         jobs.enqueue(tx, _DELETE, {"key": key})
 
 
-def job_kinds(store: PictureStore) -> dict[str, jobs.Job]:
-    """The work that is left for later, by kind."""
+def job_kinds(db: Database, store: PictureStore, workplace: Path) -> dict[str, jobs.Job]:
+    """The work that is left for later, by kind. ``workplace`` is a folder for files that are worked on."""
+
+    converting = asyncio.Semaphore(1)  # more would take every core
 
     async def delete_file(payload: Mapping[str, Any]) -> None:
         await store.delete(str(payload["key"]))
 
-    return {_DELETE: delete_file}
+    async def delete_files(payload: Mapping[str, Any]) -> None:
+        await store.delete(*payload["keys"])
+
+    async def convert(payload: Mapping[str, Any]) -> None:
+        async with converting:
+            await uploads.convert(db, store, workplace, payload["id"])
+
+    async def purge(payload: Mapping[str, Any]) -> None:
+        while await db.write(attachments.purge, payload["actor_id"]):
+            continue
+
+    return {
+        _DELETE: delete_file,
+        attachments.DELETE_FILES: delete_files,
+        attachments.CONVERT: convert,
+        attachments.PURGE: purge,
+    }
 
 
 def find(tx: Connection, key: str) -> Row[Any] | None:
     """What is known of a stored picture."""
     return tx.execute(select(pictures).where(pictures.c.storage_key == key)).first() if is_key(key) else None
+
+
+def is_shown(tx: Connection, key: str) -> bool:
+    """Whether anybody may have the file with this storage key."""
+    return find(tx, key) is not None or (is_key(key) and attachments.is_shown(tx, key))
 
 
 def _add(tx: Connection, key: str, picture: Picture) -> None:

@@ -16,7 +16,7 @@ from fediverse.remote.documents import Document, media_type
 from fediverse.remote.errors import Mismatch, NotActivityPub, Refused
 from fediverse.remote.limits import MAX_BODY_BYTES, Deadlines
 from fediverse.remote.names import Names, Resolver
-from fediverse.remote.transport import PostResult, Signer, Transport, within
+from fediverse.remote.transport import Permit, PostResult, Signer, Transport, within
 from fediverse.remote.urls import split_authority, target
 from fediverse.remote.webfinger import ResolvedHandle, WebFingerResult
 
@@ -135,15 +135,17 @@ class Remote:
         types: Collection[str],
         sign: Signer | None = None,
         seconds: float | None = None,
+        permit: Permit | None = None,
     ) -> AsyncIterator[ByteStream]:
         """Hand out a file of one of the ``types`` while it arrives, within ``seconds`` in all (those of a fetch).
 
-        Reading raises ``TooBig`` beyond ``max_bytes`` (counted after decompression); another type raises
+        Nothing is asked of hosts for which ``permit`` is false, also when they are redirected to. Reading raises
+        ``TooBig`` beyond ``max_bytes`` (counted after decompression); another type raises
         ``NotActivityPub`` before anything is read.
         """
         async with (
             within(seconds or self._transport.deadlines.fetch, target(url)),
-            self._transport.get(url, accept=accept, sign=sign) as answer,
+            self._transport.get(url, accept=accept, sign=sign, permit=permit) as answer,
         ):
             kind, _ = media_type(answer.content_type)
             if kind not in types:

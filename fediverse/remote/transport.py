@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -35,6 +35,9 @@ from fediverse.remote.urls import Target, redirected, target
 
 Signer = Callable[[str, str, bytes | None], Mapping[str, str]]
 """(method, URL, body) to the headers that sign the request: Host, Date, Digest, Signature."""
+
+Permit = Callable[[str], Awaitable[bool]]
+"""Whether a host (with its port) may be asked. It is asked of every hop of a redirection."""
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _CLOSED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
@@ -200,7 +203,9 @@ class Transport:
             await session.close()
 
     @asynccontextmanager
-    async def get(self, url: str, *, accept: str, sign: Signer | None) -> AsyncIterator[Answer]:
+    async def get(
+        self, url: str, *, accept: str, sign: Signer | None, permit: Permit | None = None
+    ) -> AsyncIterator[Answer]:
         """Fetch the URL and hand out a 200 answer, after at most five redirects, none to a URL seen before.
 
         Every hop is checked before it is dialled and signed anew. Raises ``Refused``, ``Unreachable`` or ``Answered``.
@@ -209,6 +214,8 @@ class Transport:
         here = target(url)
         seen = {here.url}
         while True:
+            if permit is not None and not await permit(here.authority):
+                raise Refused(f"Nothing is fetched from {here.host} here.")
             async with self._place(here.host), self._open(here, accept, sign) as response:
                 location = response.headers.get("Location") if response.status in _REDIRECTS else None
                 if location is None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import delete as sql_delete
 
-from fediverse import cards, conversations, events, notifications, search, text
+from fediverse import cards, conversations, events, media, notifications, search, text
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import NotFound
 from fediverse.statuses import polls, publishing
-from fediverse.statuses.create import keep_first_version, keep_version, kind_of, wording
+from fediverse.statuses.create import check_words, keep_first_version, keep_version, kind_of, wording
 from fediverse.statuses.tagging import clear_tags, put_mentions, put_tags
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import bookmarks, favourites, pins, poll_votes, status_edits, statuses, tombstones
@@ -34,17 +35,21 @@ def edit(
 ) -> Row[Any]:
     """The status says what the draft says; its history keeps what it said before.
 
-    Audience, parent and time of posting stay. A poll that asks something else has no votes any more. An edit that
-    changes nothing is none, and neither is a remote one that is older than what is stored, or has but new counts of
-    votes. Raises Invalid for what the 140 rule forbids, NotFound for what is deleted by now.
+    Audience, parent and time of posting stay. A poll that asks something else has no votes any more; a file that is not
+    among the ``media_ids`` any more stays in the history. An edit that changes nothing is none, and neither is a remote
+    one that is older than what is stored, or has but new counts of votes. Raises Invalid for what the 140 rule forbids
+    and for files that cannot be had, NotFound for what is deleted by now.
     """
     if status.local:
-        text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments or draft.poll))
+        check_words(draft)
     status = _locked(tx, status.id) or _gone()
     edited_at = draft.updated_at or now
     if not status.local and edited_at < (status.edited_at or status.created_at):
         return status
     poll, asks_anew = polls.edited(status, draft)
+    if draft.media_ids:
+        taken = media.attachments.take(tx, author.id, draft.media_ids, status_id=status.id)
+        draft = replace(draft, attachments=taken)
     changed: dict[str, Any] = {
         "kind": kind_of(draft),
         "title": draft.title,
@@ -62,6 +67,8 @@ def edit(
     if differing == ["poll"] and not status.local and not asks_anew:
         polls.refresh(tx, status, draft)
         return status
+    if draft.media_ids:
+        media.attachments.bind(tx, status.id, draft.media_ids)
     keep_first_version(tx, status)
     shown = {**changed, "visibility": status.visibility, "local": status.local}
     changed["card_id"] = cards.card_of(tx, urls, shown, now=now)
@@ -88,14 +95,21 @@ def edit(
     return row
 
 
-def delete(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], now: Instant) -> None:
-    """The status is gone everywhere here; its id stays as a tombstone; other servers are told if it is ours."""
+def delete(
+    tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], now: Instant, keep_media: bool = False
+) -> None:
+    """The status is gone everywhere here; its id stays as a tombstone; other servers are told if it is ours.
+
+    ``keep_media``: its author may post its files again within a day; until then they are shown to nobody.
+    """
     locked = _locked(tx, status.id)
     if locked is None:
         return
     status = locked
     if status.local:
         publishing.deleted(tx, urls, status, author=author, now=now)
+        if status.attachments or status.edited_at is not None:
+            media.attachments.leave(tx, status.id, keep=keep_media, now=now)
     _tell_deleted(tx, status)
     _drop_boosts(tx, status.id)
     notifications.forget_statuses(tx, [status.id])

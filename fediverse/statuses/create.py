@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, delete, exists, func, literal, select, update
 
-from fediverse import cards, conversations, documents, ids, search, text, timelines
+from fediverse import cards, conversations, documents, ids, media, search, text, timelines
 from fediverse.clock import MINUTE, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import Forbidden, Gone, Invalid, NotFound
 from fediverse.statuses import polls, publishing
-from fediverse.statuses.lookup import by_uri, get_visible
+from fediverse.statuses.lookup import by_key, by_uri, get_visible
 from fediverse.statuses.tagging import put_mention, put_mentions, put_tags
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import conversation_mutes, status_edits, statuses, tombstones
@@ -60,9 +61,9 @@ def create(
 ) -> Row[Any]:
     """The status exists, shows where it belongs, and is on its way to other servers if it is ours.
 
-    ``mentions`` are the actors that were found for the draft's mentions. Creating the same thing again (by id, or by
-    idempotency key) changes nothing and returns what exists. ``surface=False`` stores a post that was fetched for
-    context, which is news to nobody.
+    ``mentions`` are the actors that were found for the draft's mentions; its ``media_ids`` become attachments.
+    Creating the same thing again (by id, or by idempotency key) changes nothing and returns what exists.
+    ``surface=False`` stores a post that was fetched for context, which is news to nobody.
 
     Raises Invalid for what the 140 rule or the audience forbids, NotFound for a parent that the author may not see,
     Gone for an id that was deleted.
@@ -71,6 +72,11 @@ def create(
     awaited = False
     if local:
         check_local(author, draft, mentions)
+        if draft.media_ids:
+            existing = _posted_before(tx, author, draft)
+            if existing is not None:
+                return existing
+            draft = replace(draft, attachments=media.attachments.take(tx, author.id, draft.media_ids))
     else:
         is_gone, awaited = tx.execute(_BEFORE_ITS_COMING, {"uri": draft.uri, "author": author.id}).one()
         if is_gone:
@@ -84,6 +90,8 @@ def create(
     tag_names = [tag["name"] for tag in row.tags]
     put_tags(tx, row.id, tag_names, now=now)
     put_mentions(tx, row.id, mentions)
+    if draft.media_ids:
+        media.attachments.bind(tx, row.id, draft.media_ids)
     _count(tx, row, parent)
     if awaited:
         _adopt(tx, row)
@@ -104,9 +112,23 @@ def check_local(author: Row[Any], draft: NoteDraft, mentions: Sequence[Row[Any]]
     """Returns when the author may post this here. Raises Forbidden or Invalid."""
     if author.suspended_at is not None:
         raise Forbidden("This account is suspended and cannot post.")
-    text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.attachments or draft.poll))
+    check_words(draft)
     if draft.visibility is Visibility.DIRECT and not mentions:
         raise Invalid("A direct post needs at least one recipient: mention somebody by their full handle.")
+
+
+def check_words(draft: NoteDraft) -> None:
+    """The draft can be posted here as far as its text goes. Raises Invalid."""
+    if draft.media_ids and draft.poll is not None:
+        raise Invalid("A post has files or a poll, not both. Leave one out.")
+    text.check_length(draft.text, draft.spoiler_text, has_attachment=bool(draft.media_ids or draft.poll))
+
+
+def _posted_before(tx: Connection, author: Row[Any], draft: NoteDraft) -> Row[Any] | None:
+    """What was posted under the draft's idempotency key already, and has the files of it."""
+    if draft.idempotency_key is None:
+        return None
+    return by_key(tx, author.id, draft.idempotency_key)
 
 
 def _parent(tx: Connection, urls: Urls, author: Row[Any], draft: NoteDraft) -> Row[Any] | None:

@@ -20,6 +20,7 @@
 - ``search``: search (status_words, actor_words)
 - ``instance``: instance (instance), moderation (host_blocks, audit_log), jobs (jobs), media (pictures)
 - ``moderation``: admin (all)
+- ``media``: media (attachments)
 
 Instants are integers (milliseconds since the epoch); ids are sortable 64-bit integers made by ``fediverse.ids``.
 """
@@ -33,6 +34,7 @@ from fediverse.tables import (
     inbox,
     instance,
     lists,
+    media,
     moderation,
     outbox,
     push,
@@ -53,6 +55,7 @@ __all__ = [
     "inbox",
     "instance",
     "lists",
+    "media",
     "metadata",
     "moderation",
     "outbox",

@@ -1,10 +1,9 @@
-"""Pictures as they are served: stored ones by their key, those of other servers through the proxy.
-
-Whatever a file turns out to be, it is shown as the kind of picture that its first bytes say, and runs nothing.
-"""
+"""Files as they are served: stored ones by their key, those of other servers through the proxy."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,83 +12,108 @@ from sqlalchemy import Connection
 
 from fediverse import keys, media, moderation
 from fediverse.errors import BadRequest, NotFound
-from fediverse.limited import SingleFlight
-from fediverse.remote import RemoteError, TooBig
+from fediverse.media.cache import CLIP_BYTES
+from fediverse.remote import RemoteError
 from fediverse.text import fold_host
-from fediverse.web.headers import FILE_POLICY
+from fediverse.web import files
 from fediverse.web.limits import check_picture
-from fediverse.web.static import respond
 
 routes = web.RouteTableDef()
 
-_PROXIED_BYTES: Final = 10 * 1024 * 1024
-# What servers declare pictures as; what is in them decides.
+# What servers declare files as; what is in them decides.
 _DECLARED: Final = frozenset(
-    {"image/jpeg", "image/jpg", "image/png", "image/gif", "image/webp", "image/avif", "application/octet-stream"}
+    {
+        *("image/jpeg", "image/jpg", "image/png", "image/gif", "image/webp", "image/avif"),
+        *("video/mp4", "video/webm", "video/quicktime", "video/x-m4v", "video/ogg", "application/ogg"),
+        *("audio/mpeg", "audio/mp3", "audio/mp4", "audio/x-m4a", "audio/m4a", "audio/aac", "audio/ogg", "audio/opus"),
+        *("audio/webm", "audio/wav", "audio/x-wav", "audio/wave", "audio/flac", "audio/x-flac"),
+        "application/octet-stream",
+    }
 )
-_ACCEPT: Final = "image/avif,image/webp,image/png,image/jpeg,image/gif;q=0.9"
+_ACCEPT: Final = "image/avif,image/webp,image/png,image/jpeg,image/gif;q=0.9,video/*;q=0.8,audio/*;q=0.8"
+_FETCH_SECONDS: Final = 60.0
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _FOR_A_WEEK: Final = "public, max-age=604800"
-_HEADERS: Final = {
-    "Content-Security-Policy": FILE_POLICY,
-    # Pages of other servers and clients show these pictures.
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "Access-Control-Allow-Origin": "*",
-    hdrs.CONTENT_DISPOSITION: "inline",
-}
 _NO_PICTURE: Final = "There is no such picture."
-
-#: Pictures that are being fetched, by their address.
-FETCHES: web.AppKey[SingleFlight[str, tuple[str, bytes]]] = web.AppKey("picture_fetches")
 
 
 @routes.get("/media/{key}")
 async def stored(request: web.Request) -> web.Response:
-    """A stored picture. Its address never shows anything else, so it may be kept for ever."""
+    """A stored file. Its address never shows anything else, so it may be kept for ever."""
     key = request.match_info["key"]
-    row = await request.app[keys.DATABASE].read(media.find, key)
-    if row is None:
+    if not await request.app[keys.DATABASE].read(media.is_shown, key):
         raise NotFound(_NO_PICTURE)
-    data = await request.app[keys.PICTURES].get(key)
-    return respond(request, data, row.content_type, etag=key, cached=_FOR_EVER, headers=_HEADERS)
+    known = files.not_modified(request, key, _FOR_EVER)
+    if known is not None:
+        return known
+    store = request.app[keys.PICTURES]
+    return files.serve(
+        request,
+        lambda start, end: store.read(key, start, end),
+        size=await store.size(key),
+        media_type=media.content_type(key),
+        etag=key,
+        cached=_FOR_EVER,
+    )
 
 
 @routes.get("/proxy/{mac}/{url}")
 async def proxied(request: web.Request) -> web.Response:
-    """A picture of another server, for an address that this server itself handed out.
+    """A picture, video or sound of another server, for an address that this server itself handed out.
 
-    404 for every other address, for those of blocked servers, and for what cannot be had; 429 for whoever has far too
-    much fetched.
+    404 for every other address, for those of servers whose media are refused, and for what cannot be had; 429 for
+    whoever has far too much fetched.
     """
     site, mac, encoded = request.app[keys.SITE], request.match_info["mac"], request.match_info["url"]
     url = site.unproxied(mac, encoded)
     if url is None:
         raise NotFound(_NO_PICTURE)
-    host = _host(url)
     # A proxy that asks itself would never end, whether it was told to or redirected.
-    asks_itself = f"(+{site.urls.base_url}/)" in request.headers.get(hdrs.USER_AGENT, "")
-    if asks_itself or host in {fold_host(site.urls.host), fold_host(site.urls.domain)}:
+    if f"(+{site.urls.base_url}/)" in request.headers.get(hdrs.USER_AGENT, ""):
         raise NotFound(_NO_PICTURE)
-    if await request.app[keys.DATABASE].read(_is_blocked, host):
+    if not await _may_ask(request, _host(url)):
         raise NotFound(_NO_PICTURE)
-    etag = mac
-    if f'"{etag}"' in request.headers.get(hdrs.IF_NONE_MATCH, ""):
-        return respond(request, b"", "", etag=etag, cached=_FOR_A_WEEK, headers=_HEADERS)
-    check_picture(request)
+    known = files.not_modified(request, mac, _FOR_A_WEEK)
+    if known is not None:
+        return known
+    cache = request.app[keys.REMOTE_FILES]
+    kept = await cache.find(url)
+    if kept is None:
+        check_picture(request)
+        try:
+            # However many ask for one file at the same moment, its server is asked once.
+            kept = await cache.fetch(url, lambda: _fetched(request, url))
+        except RemoteError as error:
+            raise NotFound("This file cannot be had from its server.") from error
+    return files.serve(
+        request,
+        lambda start, end: cache.read(kept, start, end),
+        size=kept.size,
+        media_type=kept.media_type,
+        etag=mac,
+        cached=_FOR_A_WEEK,
+    )
+
+
+@asynccontextmanager
+async def _fetched(request: web.Request, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The file while it arrives; every host that the way leads to is one that may be asked."""
+
+    async def permit(host: str) -> bool:
+        return await _may_ask(request, _host(f"//{host}"))
+
     remote = request.app[keys.REMOTE]
-    try:
-        # However many ask for one picture at the same moment, its server is asked once, and it is in memory once.
-        _, data = await request.app[FETCHES].do(
-            url, lambda: remote.get_bytes(url, max_bytes=_PROXIED_BYTES, accept=_ACCEPT, types=_DECLARED)
-        )
-    except TooBig as error:
-        raise NotFound("This picture is too large to be shown here.") from error
-    except RemoteError as error:
-        raise NotFound("This picture cannot be had from its server.") from error
-    kind = media.sniff(data)
-    if kind is None:
-        raise NotFound(_NO_PICTURE)
-    return respond(request, data, kind, etag=etag, cached=_FOR_A_WEEK, headers=_HEADERS)
+    async with remote.stream_bytes(
+        url, max_bytes=CLIP_BYTES, accept=_ACCEPT, types=_DECLARED, seconds=_FETCH_SECONDS, permit=permit
+    ) as stream:
+        yield stream.chunks
+
+
+async def _may_ask(request: web.Request, host: str) -> bool:
+    urls = request.app[keys.URLS]
+    if host in {fold_host(urls.host), fold_host(urls.domain)}:
+        return False
+    return not await request.app[keys.DATABASE].read(_is_refused, host)
 
 
 def _host(url: str) -> str:
@@ -99,5 +123,5 @@ def _host(url: str) -> str:
         raise NotFound(_NO_PICTURE) from error
 
 
-def _is_blocked(tx: Connection, host: str) -> bool:
-    return moderation.host_severity(tx, host) == "block"
+def _is_refused(tx: Connection, host: str) -> bool:
+    return moderation.rejects_media(tx, host)

@@ -19,7 +19,7 @@ from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from sqlalchemy import Row
 
-from fediverse import keys
+from fediverse import entities, keys
 from fediverse.clock import rfc3339, to_datetime
 from fediverse.documents import host_of, titles
 from fediverse.drafts import Visibility
@@ -75,6 +75,8 @@ def environment(*, cache: BytecodeCache | None = None) -> Environment:
         profile_path=profile_path,
         post_path=post_path,
         picture_path=picture_path,
+        media_paths=media_paths,
+        shown_picture=shown_picture,
         content=content,
         is_long=is_long,
         summary=summary,
@@ -202,6 +204,22 @@ def picture_path(visit: Visit, url: str) -> str:
     return visit.site.proxied(url).removeprefix(visit.urls.base_url)
 
 
+def media_paths(visit: Visit, entry: dict[str, Any]) -> tuple[str, str | None]:
+    """Where a file of a post is shown from, and its preview; a path, unless it plays on its own server only."""
+    base, preview = visit.urls.base_url, entities.preview_address(entry, visit.site)
+    return entities.address(entry, visit.site).removeprefix(base), preview and preview.removeprefix(base)
+
+
+def shown_picture(visit: Visit, view: StatusView) -> str:
+    """The picture by which others show a link to the post: its first one, unless that is sensitive; the author's."""
+    if not view.status.sensitive:
+        for entry in view.status.attachments:
+            picture = entities.preview_address(entry, visit.site)
+            if picture is not None:
+                return picture
+    return visit.site.avatar_url(view.author)
+
+
 def tag_path(name: str) -> str:
     """A hashtag's page."""
     return f"/tags/{quote(fold_tag(name), safe='')}"
@@ -240,11 +258,23 @@ def summary(status: Row[Any], length: int) -> str:
     return words if len(words) <= length else words[: length - 1].rstrip() + "…"
 
 
-def feed_html(status: Row[Any]) -> str:
+def feed_html(visit: Visit, status: Row[Any]) -> str:
     """The post's HTML for a feed reader, which knows nothing of content warnings, titles or polls."""
     above = "".join(f"<p><strong>{escape(text)}</strong></p>" for text in (status.spoiler_text, status.title) if text)
     asked = "".join(f"<li>{escape(title)}</li>" for title in titles(status.poll))
-    return f"{above}{status.content}{f'<ul>{asked}</ul>' if asked else ''}"
+    files = "".join(_feed_file(visit, entry) for entry in status.attachments)
+    return f"{above}{status.content}{f'<ul>{asked}</ul>' if asked else ''}{files}"
+
+
+def _feed_file(visit: Visit, entry: dict[str, Any]) -> str:
+    address, words = escape(entities.address(entry, visit.site)), escape(entry["description"])
+    if entry["type"] == "image":
+        return f'<p><img src="{address}" alt="{words}"></p>'
+    if entry["type"] in ("video", "gifv"):
+        poster = entities.preview_address(entry, visit.site)
+        shown = f' poster="{escape(poster)}"' if poster else ""
+        return f'<p><video src="{address}"{shown} controls></video></p>' + (f"<p>{words}</p>" if words else "")
+    return f'<p><a href="{address}">{words or "File"}</a></p>'
 
 
 def is_long(status: Row[Any]) -> bool:

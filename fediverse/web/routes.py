@@ -10,8 +10,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from fediverse import keys
-from fediverse.limited import SingleFlight
-from fediverse.media import PictureStore
+from fediverse.media import PictureStore, RemoteFiles
 from fediverse.web import (
     actions,
     consent,
@@ -53,9 +52,13 @@ def add_routes(app: web.Application) -> None:
     app[keys.TEMPLATES] = render.environment()
     if keys.PICTURES not in app:
         app[keys.PICTURES] = PictureStore(app[keys.SETTINGS].media)
+    app[keys.REMOTE_FILES] = RemoteFiles(
+        app[keys.SETTINGS].data_dir.resolve() / "cache",
+        max_bytes=app[keys.SETTINGS].media_cache_mb * 1024 * 1024,
+        max_seconds=app[keys.SETTINGS].media_cache_days * 24 * 60 * 60,
+    )
     if keys.LIMITER not in app:
         app[keys.LIMITER] = MovingWindowRateLimiter(MemoryStorage())
     app[limits.UNDER_WAY] = Counter()
-    app[pictures.FETCHES] = SingleFlight()
     for room in _ROOMS:
         app.add_routes(room.routes)
