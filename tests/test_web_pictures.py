@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,10 +18,13 @@ from limits import parse
 from PIL import Image
 
 from fediverse import clock, keys, media, moderation
+from fediverse.errors import NotFound
+from fediverse.tables.instance import host_blocks
 from fediverse.web import limits
 from tests.conftest import MakeInstance
 from tests.peers.scripted import PUBLIC, Server
 from tests.support.browser import Browser
+from tests.support.files import clip
 from tests.support.instance import PASSWORD, Instance
 from tests.test_inbox_conversation import deliver, followed
 
@@ -95,7 +101,8 @@ async def test_the_proxy_shows_pictures_of_other_servers(instance: Instance, bro
     assert again.status == 304
     assert peer.gets["/pic"] == 1
     ranged = await browser.get(proxied(instance, url), headers={"Range": "bytes=0-0"})
-    assert (ranged.status, ranged.body) == (200, png())
+    assert (ranged.status, ranged.body) == (206, png()[:1])
+    assert peer.gets["/pic"] == 1
 
 
 @pytest.mark.attack("MED-06", "MED-02")
@@ -174,6 +181,69 @@ async def test_the_proxy_shows_nothing_of_a_blocked_server(instance: Instance, b
         lambda tx: moderation.block_host(tx, peer.host.split(":")[0], severity="block", now=clock.now())
     )
     assert (await browser.get(proxied(instance, url))).status == 404
+
+
+@pytest.mark.attack("MED-06")
+async def test_no_redirect_leads_to_a_server_whose_media_are_refused(
+    instance: Instance, browser: Browser, peer: Server
+) -> None:
+    """The other server is the same one under another name, of which only the name is refused."""
+    port = peer.host.rpartition(":")[2]
+    there = f"http://localhost:{port}/pic"
+    serve(peer, "/pic", png())
+
+    async def away(_request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": there})
+
+    peer.scripts["/away"] = away
+    await instance.database.write(
+        lambda tx: tx.execute(
+            host_blocks.insert().values(host="localhost", severity="limit", reject_media=True, created_at=1)
+        )
+    )
+    assert (await browser.get(proxied(instance, f"{peer.url}/away"))).status == 404
+    assert (await browser.get(proxied(instance, there))).status == 404
+    assert (peer.gets["/away"], peer.gets["/pic"]) == (1, 0)
+    await instance.database.write(lambda tx: tx.execute(host_blocks.delete()))
+    assert (await browser.get(proxied(instance, f"{peer.url}/away"))).body == png()
+
+
+async def test_what_the_proxy_keeps_is_bounded(tmp_path: Path, instance: Instance, peer: Server) -> None:
+    """Videos come in parts, from one fetch; the oldest goes first, and what is too old goes in any case."""
+    cache = media.RemoteFiles(tmp_path / "kept", max_bytes=5000, max_seconds=3600)
+
+    async def fetch(name: str, data: bytes) -> bool:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield data[:10]
+            yield data[10:]
+
+        @asynccontextmanager
+        async def handed() -> AsyncIterator[AsyncIterator[bytes]]:
+            yield chunks()
+
+        await cache.fetch(name, handed)
+        return await cache.find(name) is not None
+
+    film = clip("mp4", "libx264", None)
+    assert await fetch("film", film)
+    kept = await cache.find("film")
+    assert kept is not None
+    assert (kept.media_type, kept.size) == ("video/mp4", len(film))
+    assert b"".join([chunk async for chunk in cache.read(kept, 4, 8)]) == b"ftyp"
+    assert await fetch("large", png() + bytes(4500))
+    assert await cache.find("film") is None
+    await cache.evict(now=time.time() + 4000)
+    assert await cache.find("large") is None
+    with pytest.raises(NotFound):
+        await fetch("page", b"<!doctype html>" + bytes(100))
+    assert not list((tmp_path / "kept").glob("*"))
+    url = serve(peer, "/film", film, "video/mp4")
+    async with Browser(instance.url) as browser:
+        part = await browser.get(proxied(instance, url), headers={"Range": "bytes=4-7"})
+        assert (part.status, part.body, part.headers["Content-Type"]) == (206, b"ftyp", "video/mp4")
+        assert part.headers["Content-Range"] == f"bytes 4-7/{len(film)}"
+        assert (await browser.get(proxied(instance, url))).body == film
+    assert peer.gets["/film"] == 1
 
 
 async def test_a_picture_is_fetched_once_for_all_who_ask_at_once(
