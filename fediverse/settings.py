@@ -7,6 +7,7 @@ lower case. The secret key is made at first start and kept in the data folder.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from functools import cached_property
 from pathlib import Path
@@ -32,9 +33,6 @@ Registrations = Literal["closed", "invite", "approval", "open"]
 
 _NOT_BUILT = {
     "redis_url": "Redis is not supported yet: unset FEDIVERSE_REDIS_URL. One process serves an instance without it.",
-    "smtp_url": "Sending e-mail is not supported yet: unset FEDIVERSE_SMTP_URL. "
-    "'fediverse account reset-password NAME' prints a link instead.",
-    "mail_from": "Sending e-mail is not supported yet: unset FEDIVERSE_MAIL_FROM.",
 }
 
 
@@ -69,9 +67,9 @@ class Settings(BaseSettings):
     media_cache_mb: int = Field(default=1024, ge=100)
     #: Days after which such a file is fetched again.
     media_cache_days: int = Field(default=7, ge=1)
-    #: How mail is sent.
+    #: How mail is sent: ``smtp://user:password@host:587`` (with STARTTLS), ``smtps://host:465``, ``smtp://localhost:25``.
     smtp_url: str = ""
-    #: The sender of that mail.
+    #: The sender's address of that mail; ``no-reply`` at the domain unless set.
     mail_from: str = ""
     #: Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are believed.
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
@@ -103,6 +101,25 @@ class Settings(BaseSettings):
         value = value.strip().lower().rstrip(".")
         if value and ("/" in value or "@" in value or " " in value):
             raise ValueError("must be a host name such as example.com")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _check_smtp_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value.strip())
+            fits = parts.scheme in {"smtp", "smtps"} and parts.hostname and parts.port != 0
+        except ValueError:
+            fits = False
+        if value and (not fits or parts.path.strip("/") or parts.query):
+            raise ValueError("must look like smtp://user:password@mail.example.com:587 or smtps://mail.example.com:465")
+        return value.strip()
+
+    @field_validator("mail_from")
+    @classmethod
+    def _check_mail_from(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[^@\s<>,;:\"\\\x00-\x1f\x7f]{1,64}@[^@\s<>,;:\"\\\x00-\x1f\x7f]{1,255}", value):
+            raise ValueError("must be an e-mail address such as no-reply@example.com, without a name")
         return value
 
     @field_validator("trusted_proxies", mode="before")
@@ -182,6 +199,11 @@ class Settings(BaseSettings):
             file.flush()
             os.fsync(file.fileno())
         return made.encode()
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether mail can be sent, so that addresses are confirmed and lost passwords renewed by it."""
+        return bool(self.smtp_url)
 
     @property
     def secure(self) -> bool:

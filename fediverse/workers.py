@@ -10,8 +10,8 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, jobs, keys, media, metrics, queue, scheduled, search, statuses, timelines
-from fediverse.actors import hidden_hosts, verification
+from fediverse import access, clock, jobs, keys, mail, media, metrics, queue, scheduled, search, statuses, timelines
+from fediverse.actors import hidden_hosts, signing_up, verification
 from fediverse.cards import fetching
 from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
@@ -46,6 +46,7 @@ class Workers:
             "spread": _Spread(database),
             search.REINDEX: _Reindex(database),
             **app[keys.DISCOVERY].job_kinds(),
+            **mail.job_kinds(database, app[keys.URLS], settings),
             **verification.job_kinds(database, app[keys.REMOTE], app[keys.URLS]),
             **hidden_hosts.job_kinds(database, app[keys.URLS]),
             **fetching.job_kinds(database, app[keys.REMOTE]),
@@ -80,6 +81,7 @@ class Workers:
                 while await self._database.write(media.attachments.sweep, now=clock.now()):
                     continue
                 await self._remote_files.evict()
+                await self._database.write(signing_up.forget_unconfirmed, now=clock.now())
             except Exception:
                 log.exception("workers.housekeeping_failed")
             await queue.sleep_until_woken(stop, seconds=_HOUR_SECONDS, keep=True)

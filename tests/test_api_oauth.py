@@ -285,6 +285,7 @@ ENDPOINTS = [
     ("POST", "/api/v1/polls/{status}/votes", "write:statuses"),
     ("GET", "/api/v1/accounts/verify_credentials", "read:accounts"),
     ("PATCH", "/api/v1/accounts/update_credentials", "write:accounts"),
+    ("POST", "/api/v1/emails/confirmations", "write:accounts"),
     ("GET", "/api/v1/accounts/relationships", "read:follows"),
     ("GET", "/api/v1/profile", "read:accounts"),
     ("PATCH", "/api/v1/profile", "write:accounts"),

@@ -95,7 +95,8 @@ def test_settings_that_contradict_themselves_are_refused(cli: Run) -> None:
         ({"FEDIVERSE_BASE_URL": "example.com"}, "FEDIVERSE_BASE_URL"),
         ({"FEDIVERSE_REGISTRATIONS": "maybe"}, "FEDIVERSE_REGISTRATIONS"),
         ({"FEDIVERSE_REDIS_URL": "redis://127.0.0.1"}, "Redis is not supported yet"),
-        ({"FEDIVERSE_SMTP_URL": "smtp://127.0.0.1"}, "e-mail is not supported yet"),
+        ({"FEDIVERSE_SMTP_URL": "mail.example.com"}, "smtp://user:password@mail.example.com:587"),
+        ({"FEDIVERSE_MAIL_FROM": "Acme <a@example.com>"}, "must be an e-mail address"),
         ({"FEDIVERSE_BASEURL": "https://example.com"}, "no setting FEDIVERSE_BASEURL"),
         ({"FEDIVERSE_SECRET_KEY": "short"}, "FEDIVERSE_SECRET_KEY"),
     ):

@@ -1,4 +1,4 @@
-"""One-time links: for setting up, for a lost password, for an invitation."""
+"""One-time links: for setting up, for a lost password, for an invitation, for an e-mail address."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from fediverse.access.secret import fingerprint, new_secret
 from fediverse.clock import DAY, Instant
 from fediverse.tables.access import one_time_links
 
-LinkPurpose = Literal["setup", "reset", "invite"]
+LinkPurpose = Literal["setup", "reset", "invite", "confirm"]
 
 #: How long a link of each purpose is good for.
-LINK_LIFETIME: Final[dict[LinkPurpose, Instant]] = {"setup": 7 * DAY, "reset": DAY, "invite": 7 * DAY}
+LINK_LIFETIME: Final[dict[LinkPurpose, Instant]] = {
+    "setup": 7 * DAY,
+    "reset": DAY,
+    "invite": 7 * DAY,
+    "confirm": 7 * DAY,
+}
 
 
 def create_link(tx: Connection, purpose: LinkPurpose, *, person_id: int | None = None, now: Instant) -> str:

@@ -58,6 +58,7 @@ def session(tx: Connection, cookie: str, *, now: Instant) -> Credentials | None:
             sessions.c.token_hash == fingerprint(cookie),
             sessions.c.expires_at > now,
             people.c.approved_at.is_not(None),
+            people.c.confirmed_at.is_not(None),
             people.c.suspended_at.is_(None),
             actors.c.suspended_at.is_(None),
             actors.c.deleted_at.is_(None),

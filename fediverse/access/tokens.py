@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
@@ -51,6 +51,7 @@ _TOKENS = (
         oauth_tokens.c.actor_id,
         people.c.role,
         people.c.approved_at,
+        people.c.confirmed_at,
         people.c.suspended_at,
         actors.c.suspended_at.label("actor_suspended_at"),
         actors.c.deleted_at.label("actor_deleted_at"),
@@ -69,17 +70,18 @@ _BEARER = _TOKENS.where(oauth_tokens.c.token_hash == bindparam("token_hash"))
 _LASTING = Prepared(lambda sql: _TOKENS.where(sql.within(oauth_tokens.c.id, "ids")))
 
 
-def bearer(tx: Connection, token: str) -> Credentials | None:
+def bearer(tx: Connection, token: str, *, waiting: bool = False) -> Credentials | None:
     """Who the token speaks for, in one query. None when it is unknown, revoked, or its person or actor may not act.
 
-    A membership that ended ends the token with it.
+    A membership that ended ends the token with it. ``waiting`` lets in whoever has yet to confirm an e-mail address
+    or to be approved.
     """
     row = tx.execute(_BEARER, {"token_hash": fingerprint(token)}).one_or_none()
     if row is None:
         return None
     if row.person_id is None:
         return Credentials(0, 0, row.app_id, held(row.scopes), "", row.id, row.used_at)
-    if not _may_act(row):
+    if not _may_act(row, waiting=waiting):
         return None
     return Credentials(row.person_id, row.actor_id, row.app_id, held(row.scopes), row.role, row.id, row.used_at)
 
@@ -90,30 +92,31 @@ def lasting(tx: Connection, token_ids: Iterable[int]) -> set[int]:
     return {row.id for row in rows if row.person_id is None or _may_act(row)}
 
 
-def _may_act(row: Any) -> bool:
+def _may_act(row: Any, *, waiting: bool = False) -> bool:
     return (
         row.member_of is not None
-        and row.approved_at is not None
+        and (waiting or (row.approved_at is not None and row.confirmed_at is not None))
         and row.suspended_at is None
         and row.actor_suspended_at is None
         and row.actor_deleted_at is None
     )
 
 
-def is_pending(tx: Connection, token: str) -> bool:
-    """Whether the token is good but for its person, who still waits to be let in."""
-    return bool(
-        tx.scalar(
-            select(oauth_tokens.c.id)
-            .join(people, people.c.id == oauth_tokens.c.person_id)
-            .where(
-                oauth_tokens.c.token_hash == fingerprint(token),
-                oauth_tokens.c.revoked_at.is_(None),
-                people.c.approved_at.is_(None),
-                people.c.suspended_at.is_(None),
-            )
+def missing(tx: Connection, token: str) -> Literal["confirmation", "approval"] | None:
+    """What the person still waits for whose token is good otherwise; None when that is not why it is refused."""
+    row = tx.execute(
+        select(people.c.approved_at, people.c.confirmed_at)
+        .select_from(oauth_tokens)
+        .join(people, people.c.id == oauth_tokens.c.person_id)
+        .where(
+            oauth_tokens.c.token_hash == fingerprint(token),
+            oauth_tokens.c.revoked_at.is_(None),
+            people.c.suspended_at.is_(None),
         )
-    )
+    ).first()
+    if row is None or (row.approved_at is not None and row.confirmed_at is not None):
+        return None
+    return "confirmation" if row.confirmed_at is None else "approval"
 
 
 def store_token(

@@ -23,6 +23,7 @@ Role = Literal["owner", "admin", "moderator", "user"]
 
 ROLES: Final[tuple[Role, ...]] = ("owner", "admin", "moderator", "user")
 
+_IN_USE: Final = "This e-mail address is in use already. Sign in, or use another one."
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>,;:\"\\]{1,64}@[^@\s\x00-\x1f\x7f<>,;:\"\\]{1,255}")
 
 
@@ -48,9 +49,10 @@ def create_person(
     locale: str = "en",
     reason: str = "",
     approved: bool = True,
+    confirmed: bool = True,
     now: Instant,
 ) -> Row[Any]:
-    """The person exists and, where ``approved``, may sign in (once there is a password).
+    """The person exists and, where ``approved`` and ``confirmed``, may sign in (once there is a password).
 
     Raises Invalid for what is no e-mail address, Conflict when the address is in use.
     """
@@ -67,12 +69,13 @@ def create_person(
             reason=reason,
             created_at=now,
             approved_at=now if approved else None,
+            confirmed_at=now if confirmed else None,
         )
         .on_conflict_do_nothing(index_elements=["email_folded"])
         .returning(*people.c)
     ).first()
     if row is None:
-        raise Conflict("This e-mail address is in use already. Sign in, or use another one.")
+        raise Conflict(_IN_USE)
     return row
 
 
@@ -187,6 +190,55 @@ def set_suspended(tx: Connection, person_id: int, suspended: bool, *, now: Insta
 def approve(tx: Connection, person_id: int, *, now: Instant) -> None:
     """The person who asked for an account has it."""
     tx.execute(update(people).where(people.c.id == person_id, people.c.approved_at.is_(None)).values(approved_at=now))
+
+
+def confirm(tx: Connection, person: Row[Any], *, now: Instant) -> None:
+    """The address is known to be the person's; a new one takes its place. Raises Conflict when that is in use."""
+    values: dict[str, Any] = {"confirmed_at": now, "new_email": ""}
+    if person.new_email:
+        values |= {"email": person.new_email, "email_folded": fold_email(person.new_email)}
+        other = by_email(tx, person.new_email)
+        if other is not None and other.id != person.id:
+            raise Conflict(_IN_USE)
+    tx.execute(update(people).where(people.c.id == person.id).values(values))
+
+
+def set_email(tx: Connection, person: Row[Any], email: str, *, at_once: bool, now: Instant) -> None:
+    """The person has another address: ``at_once``, or once it is confirmed.
+
+    Raises Invalid for what is no address, Conflict when it is in use.
+    """
+    cleaned = check_email(email)
+    other = by_email(tx, cleaned)
+    if other is not None and other.id != person.id:
+        raise Conflict(_IN_USE)
+    tx.execute(update(people).where(people.c.id == person.id).values(new_email=cleaned))
+    if at_once:
+        confirm(tx, tx.execute(select(people).where(people.c.id == person.id)).one(), now=now)
+
+
+def drop_new_email(tx: Connection, person_id: int) -> None:
+    """The address stays as it is."""
+    tx.execute(update(people).where(people.c.id == person_id).values(new_email=""))
+
+
+def set_unconfirmed_email(tx: Connection, person_id: int, email: str) -> None:
+    """The address that is waiting to be confirmed is another one. Raises Invalid and Conflict as :func:`set_email`."""
+    cleaned = check_email(email)
+    other = by_email(tx, cleaned)
+    if other is not None and other.id != person_id:
+        raise Conflict(_IN_USE)
+    tx.execute(
+        update(people)
+        .where(people.c.id == person_id, people.c.confirmed_at.is_(None))
+        .values(email=cleaned, email_folded=fold_email(cleaned))
+    )
+
+
+def unconfirmed_before(tx: Connection, instant: Instant, *, limit: int) -> list[int]:
+    """People who signed up before then and never confirmed their address."""
+    waiting = select(people.c.id).where(people.c.confirmed_at.is_(None), people.c.created_at < instant)
+    return list(tx.scalars(waiting.order_by(people.c.id).limit(limit)))
 
 
 def seen(tx: Connection, person_id: int, *, now: Instant) -> None:

@@ -14,6 +14,8 @@ from fediverse.errors import TooManyRequests
 
 #: New accounts.
 SIGN_UPS: Final = parse("5 per 30 minutes")
+#: Mails with a link that confirms an address.
+CONFIRMATIONS: Final = parse("5 per 30 minutes")
 #: New applications.
 APPS: Final = parse("300 per 5 minutes")
 

@@ -82,21 +82,26 @@ class Listing:
 Work = Callable[[Connection, Call], Any]
 
 
-async def read(request: web.Request, work: Work, *, scope: Scope, anonymous: bool = False) -> web.Response:
+async def read(
+    request: web.Request, work: Work, *, scope: Scope, anonymous: bool = False, waiting: bool = False
+) -> web.Response:
     """What ``work(tx, call)`` returned, as JSON.
 
     ``scope`` is what a token must hold (any of several); with ``anonymous`` nobody needs to be signed in, but who
-    sends a token must send a good one. Raises Unauthorized, Forbidden, and what ``work`` raises.
+    sends a token must send a good one. ``waiting`` as in :func:`authorise`. Raises Unauthorized, Forbidden, and what
+    ``work`` raises.
     """
-    return await _run(request, work, scope=scope, anonymous=anonymous, writes=False)
+    return await _run(request, work, scope=scope, anonymous=anonymous, waiting=waiting, writes=False)
 
 
-async def write(request: web.Request, work: Work, *, scope: Scope) -> web.Response:
+async def write(request: web.Request, work: Work, *, scope: Scope, waiting: bool = False) -> web.Response:
     """What ``work(tx, call)`` returned, as JSON, once what it changed is committed. Raises as ``read`` does."""
-    return await _run(request, work, scope=scope, anonymous=False, writes=True)
+    return await _run(request, work, scope=scope, anonymous=False, waiting=waiting, writes=True)
 
 
-async def _run(request: web.Request, work: Work, *, scope: Scope, anonymous: bool, writes: bool) -> web.Response:
+async def _run(
+    request: web.Request, work: Work, *, scope: Scope, anonymous: bool, waiting: bool, writes: bool
+) -> web.Response:
     app = request.app
     database, urls, site = app[keys.DATABASE], app[keys.URLS], app[keys.SITE]
     token = bearer_token(request)
@@ -105,7 +110,7 @@ async def _run(request: web.Request, work: Work, *, scope: Scope, anonymous: boo
     now = clock.now()
 
     def unit(tx: Connection) -> tuple[bytes, Sequence[int], Credentials | None]:
-        credentials = None if token is None else authorise(tx, token, scope, application=anonymous)
+        credentials = None if token is None else authorise(tx, token, scope, application=anonymous, waiting=waiting)
         result = work(tx, Call(credentials, urls, site, now))
         if isinstance(result, Listing):
             return orjson.dumps(result.items), result.cursors, credentials
@@ -118,14 +123,20 @@ async def _run(request: web.Request, work: Work, *, scope: Scope, anonymous: boo
     return json_bytes(body, headers=headers)
 
 
-def authorise(tx: Connection, token: str, scope: Scope, *, application: bool = False) -> Credentials:
+def authorise(
+    tx: Connection, token: str, scope: Scope, *, application: bool = False, waiting: bool = False
+) -> Credentials:
     """Who the token speaks for, who may do what needs ``scope`` (any of several; an empty one: nothing).
 
-    ``application``: whether an application without a person will do. Raises Unauthorized or Forbidden.
+    ``application``: whether an application without a person will do; ``waiting``: whether somebody will whose e-mail
+    address is not confirmed, or who is not approved yet. Raises Unauthorized or Forbidden.
     """
-    credentials = access.bearer(tx, token)
+    credentials = access.bearer(tx, token, waiting=waiting)
     if credentials is None:
-        if access.is_pending(tx, token):
+        waits_for = access.missing(tx, token)
+        if waits_for == "confirmation":
+            raise Forbidden("Your login is missing a confirmed e-mail address")
+        if waits_for == "approval":
             raise Forbidden("Your login is currently pending approval")
         raise unauthorized()
     if not credentials.is_person and not application:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import click
 from sqlalchemy import Connection, Row
 
-from fediverse import access, clock, moderation
+from fediverse import access, clock, letters, moderation
 from fediverse.actors import closing, directory, people
 from fediverse.actors.directory import LocalKeys
 from fediverse.cli.context import run, settings_for
@@ -72,7 +72,9 @@ def _password() -> str:
 def list_() -> None:
     """Show all accounts."""
     for row in run(settings_for(), people.everybody):
-        state = "suspended" if row.suspended_at else "waiting for approval" if row.approved_at is None else "active"
+        waiting = "waiting for confirmation" if row.confirmed_at is None else "waiting for approval"
+        here = row.confirmed_at is not None and row.approved_at is not None
+        state = "suspended" if row.suspended_at else "active" if here else waiting
         click.echo(f"{row.username or '-'}\t{row.email}\t{row.role}\t{state}")
 
 
@@ -120,6 +122,7 @@ def _approve(tx: Connection, name: str) -> None:
     if person is None:
         raise NotFound(f"Nobody signs in as {name}.")
     people.approve(tx, person.id, now=now)
+    letters.approved(tx, person.id)
     moderation.audit(tx, None, action="account.approve", target=actor.username, now=now)
 
 

@@ -20,6 +20,7 @@ from fediverse.actors import directory, people
 from fediverse.cli.context import migrate, settings_for
 from fediverse.db import Database, open_database
 from fediverse.errors import FediverseError
+from fediverse.mail import Mailer, MailError
 from fediverse.remote import AddressGuard, Remote
 from fediverse.settings import Settings, SettingsError
 from fediverse.tables.actors import INSTANCE_ACTOR_ID
@@ -63,6 +64,7 @@ async def _findings(settings: Settings) -> list[Finding]:
     finally:
         await database.close()
     found.extend([finding async for finding in _reachable(settings)])
+    found.append(await _mail(settings))
     return found
 
 
@@ -162,6 +164,20 @@ def _instance_key(tx: Connection, settings: Settings) -> Finding:
             fatal=True,
         )
     return Finding(True, "The secret opens the stored keys.")
+
+
+async def _mail(settings: Settings) -> Finding:
+    if not settings.sends_mail:
+        return Finding(
+            True,
+            "No mail is sent: lost passwords take a link of 'fediverse account reset-password NAME', and addresses are "
+            "not confirmed. FEDIVERSE_SMTP_URL would change that.",
+        )
+    try:
+        await Mailer(settings).try_out()
+    except MailError as error:
+        return Finding(False, f"The SMTP server of FEDIVERSE_SMTP_URL does not let this instance in: {error}.")
+    return Finding(True, "The SMTP server answers and takes mail of this instance.")
 
 
 async def _reachable(settings: Settings) -> AsyncIterator[Finding]:

@@ -18,7 +18,7 @@ from fediverse.remote.errors import (
 )
 from fediverse.remote.limits import Deadlines
 from fediverse.remote.names import Resolver
-from fediverse.remote.transport import PostResult, Signer
+from fediverse.remote.transport import PostResult, Signer, trusted
 from fediverse.remote.urls import Target, target
 from fediverse.remote.webfinger import ResolvedHandle, WebFingerResult, read_handle
 
@@ -48,4 +48,5 @@ __all__ = [
     "parse_object",
     "read_handle",
     "target",
+    "trusted",
 ]

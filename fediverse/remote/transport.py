@@ -164,7 +164,7 @@ class Transport:
         self.deadlines = deadlines
         self._guard = guard
         self._names = names
-        tls = _trust(ca_file)
+        tls = trusted(ca_file)
         self._sessions = {
             scheme: self._session(scheme, user_agent, tls if scheme == "https" else True)
             for scheme in ("https", "http")
@@ -318,8 +318,8 @@ async def _note_reuse(
 
 
 @cache
-def _trust(ca_file: str | None) -> ssl.SSLContext:
-    """Reading the system's certificates takes 40 ms of CPU: once is enough."""
+def trusted(ca_file: str | None) -> ssl.SSLContext:
+    """Whose certificates are trusted. Reading the system's takes 40 ms of CPU: once is enough."""
     context = ssl.create_default_context()
     if ca_file is not None:
         try:

@@ -74,7 +74,7 @@ one_time_links = Table(
     "one_time_links",
     metadata,
     Column("token_hash", Text, primary_key=True),
-    words("purpose"),  # setup, reset, invite
+    words("purpose"),  # setup, reset, invite, confirm
     _person(nullable=True),
     instant("created_at"),
     instant("expires_at"),

@@ -110,6 +110,8 @@ people = Table(
     words("reason"),  # what they wrote when they asked for an account
     instant("created_at"),
     instant("approved_at", nullable=True),
+    instant("confirmed_at", nullable=True),  # when it was known that the address is theirs
+    words("new_email"),  # the address that is to take the place of the other, once it is confirmed
     instant("suspended_at", nullable=True),
     instant("last_active_at", nullable=True),
 )

@@ -8,13 +8,13 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from sqlalchemy import Connection, Row
 
-from fediverse import access, keys
+from fediverse import access, keys, letters
 from fediverse.access import passwords
 from fediverse.actors import people
 from fediverse.clock import Instant
 from fediverse.errors import Forbidden
 from fediverse.web import render
-from fediverse.web.limits import attempt
+from fediverse.web.limits import attempt, check_mail
 from fediverse.web.visit import cookies_of, form, local_path, read, see_other, with_form, write
 
 routes = web.RouteTableDef()
@@ -24,6 +24,8 @@ _WRONG: Final = "The name or the password is wrong. Check both and try again."
 _MESSAGES: Final = {
     "password": "Your password is set. Sign in with it.",
     "out": "You are signed out.",
+    "confirmed": "Your e-mail address is confirmed. Sign in.",
+    "confirmed_waiting": "Your e-mail address is confirmed. You can sign in once your account is approved.",
 }
 
 
@@ -35,7 +37,9 @@ async def show_login(request: web.Request) -> web.Response:
     if visit.actor is not None:
         return see_other(target or "/home")
     message = _MESSAGES.get(request.query.get("message", ""), "")
-    return render.page(with_form(visit), "login.html", login="", next=target, problem="", message=message)
+    return render.page(
+        with_form(visit), "login.html", login="", next=target, problem="", message=message, **_ways(request)
+    )
 
 
 @routes.post("/login")
@@ -50,11 +54,21 @@ async def login(request: web.Request) -> web.Response:
         # Takes as long whether or not there is such a person.
         right = await asyncio.to_thread(passwords.verify, stored, sent.text("password"))
         tried.wrong = not right or person is None or actor_id is None
+    if not tried.wrong and person is not None and person.confirmed_at is None:
+        check_mail(request)
+        await database.write(letters.confirm, person.id)
     problem = _WRONG if tried.wrong or person is None else _refusal(person)
     if problem:
         visit, _ = await read(request, lambda _tx, _visit: None, full=False)
         return render.page(
-            with_form(visit), "login.html", status=401, login=typed, next=target, problem=problem, message=""
+            with_form(visit),
+            "login.html",
+            status=401,
+            login=typed,
+            next=target,
+            problem=problem,
+            message="",
+            **_ways(request),
         )
     assert person is not None
     assert actor_id is not None
@@ -62,6 +76,12 @@ async def login(request: web.Request) -> web.Response:
     if passwords.needs_rehash(stored):
         rehashed = await asyncio.to_thread(passwords.hash_password, sent.text("password"))
     return await begin_session(request, person.id, actor_id, target=target or "/home", password_hash=rehashed)
+
+
+def _ways(request: web.Request) -> dict[str, Any]:
+    """What else the page offers."""
+    settings = request.app[keys.SETTINGS]
+    return {"by_mail": settings.sends_mail, "may_sign_up": settings.registrations in {"open", "approval"}}
 
 
 def _find(tx: Connection, typed: str) -> tuple[Row[Any] | None, int | None]:
@@ -78,6 +98,8 @@ def _refusal(person: Row[Any]) -> str:
     """Why somebody with the right password may not come in; empty if they may."""
     if person.suspended_at is not None:
         return "This account is suspended."
+    if person.confirmed_at is None:
+        return "Your e-mail address is not confirmed yet: follow the link in the mail that we sent you just now."
     return "" if person.approved_at is not None else "Your account has not been approved yet."
 
 

@@ -23,6 +23,10 @@ from fediverse.errors import TooManyRequests
 _BY_ADDRESS: Final = parse("20 per 5 minutes")
 _BY_ACCOUNT: Final = parse("10 per 5 minutes")
 _LOOK_UPS: Final = parse("30 per 5 minutes")
+_MAILS: Final = parse("10 per 30 minutes")
+_MAILS_TO_ONE: Final = parse("2 per 10 minutes")
+#: As through applications, and counted together with those.
+SIGN_UPS: Final = parse("5 per 30 minutes")
 # As many as pages: each costs the other server a picture, and browsers keep what they have for a week.
 _PICTURES: Final = parse("1500 per 5 minutes")
 
@@ -70,6 +74,24 @@ def check_look_up(request: web.Request) -> None:
 def check_picture(request: web.Request) -> None:
     """The caller may have a picture fetched from another server. Raises TooManyRequests with the time to wait."""
     _count(request, _PICTURES, "picture")
+
+
+def check_mail(request: web.Request) -> None:
+    """The caller may have another mail sent. Raises TooManyRequests with the time to wait."""
+    _count(request, _MAILS, "mail")
+
+
+def check_sign_up(request: web.Request) -> None:
+    """The caller may make another account. Raises TooManyRequests with the time to wait."""
+    _count(request, SIGN_UPS, "sign_ups")
+
+
+def may_mail_to(request: web.Request, typed: str) -> bool:
+    """Whether whoever this names may get another mail now; asking counts, whether or not there is anybody."""
+    if request.app[keys.SETTINGS].rate_limits == "off":
+        return True
+    name = hashlib.sha256(people.fold_email(typed).encode("utf-8", "replace")).hexdigest()
+    return bool(request.app[keys.LIMITER].hit(_MAILS_TO_ONE, "mail_to", name))
 
 
 def _count(request: web.Request, item: RateLimitItem, what: str) -> None:

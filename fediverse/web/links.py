@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 
 from fediverse import access, instance, keys, text
 from fediverse.access import LinkPurpose, passwords
-from fediverse.actors import directory, people, profile
+from fediverse.actors import directory, people, profile, signing_up
 from fediverse.errors import Conflict, FediverseError, Forbidden, Invalid
 from fediverse.params import Params
 from fediverse.web import render
@@ -188,6 +188,9 @@ async def _set_password(request: web.Request, purpose: LinkPurpose) -> web.Respo
         if link is None or link.person_id is None:
             raise Forbidden(_SPENT)
         people.set_password_hash(tx, link.person_id, password_hash)
+        person = people.by_id(tx, link.person_id)
+        if person is not None and person.confirmed_at is None:  # the link came to that address
+            signing_up.confirm(tx, person.id, now=visit.now)
         access.end_all(tx, link.person_id, now=visit.now)
         mine = people.actors_of(tx, link.person_id)
         return link.person_id, mine[0].id if mine else 0

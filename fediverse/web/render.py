@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import quote
 from zlib import crc32
@@ -25,14 +24,12 @@ from fediverse.documents import host_of, titles
 from fediverse.drafts import Visibility
 from fediverse.entities import StatusView
 from fediverse.site import Recent
+from fediverse.templating import FOLDER
 from fediverse.text import LIMIT, display_host, excerpt, fold_tag
 from fediverse.web import headers
 from fediverse.web.static import asset
 from fediverse.web.visit import Visit, cookies_of
 
-_BESIDE: Final = Path(__file__).parent.parent / "templates"
-# A checkout on a system without symbolic links has them at the top of the tree only.
-_FOLDER: Final = _BESIDE if _BESIDE.is_dir() else Path(__file__).parent.parent.parent / "templates"
 _KEPT_POSTS: Final = 2048
 _FOLD_ABOVE: Final = 700  # characters of HTML; a Note made here has at most 140 of text
 _TONES: Final = 6
@@ -49,7 +46,7 @@ _VISIBILITY_WORDS: Final = {
 def environment(*, cache: BytecodeCache | None = None) -> Environment:
     """The templates: autoescaped, strict about names, compiled once."""
     made = Environment(
-        loader=FileSystemLoader(_FOLDER),
+        loader=FileSystemLoader(FOLDER),
         autoescape=True,
         auto_reload=False,
         cache_size=-1,

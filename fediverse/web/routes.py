@@ -12,12 +12,14 @@ from limits.strategies import MovingWindowRateLimiter
 from fediverse import keys
 from fediverse.media import PictureStore, RemoteFiles
 from fediverse.web import (
+    account,
     actions,
     consent,
     entrance,
     feeds,
     following,
     home,
+    joining,
     limits,
     links,
     pictures,
@@ -42,8 +44,10 @@ _ROOMS: Final = (
     searching,
     entrance,
     links,
+    joining,
     consent,
     settings,
+    account,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import hdrs, web
 from sqlalchemy import Connection, Row
 
-from fediverse import access, instance, keys, media
+from fediverse import access, instance, keys, letters, media
 from fediverse.access import passwords
 from fediverse.actors import people, profile
 from fediverse.drafts import FieldDraft
@@ -186,6 +186,7 @@ async def change_password(request: web.Request) -> web.Response:
     def work(tx: Connection, visit: Visit) -> str:
         people.set_password_hash(tx, visit.person_id, password_hash)
         access.end_all(tx, visit.person_id, now=visit.now)
+        letters.password_changed(tx, visit.person_id)
         return access.create_session(
             tx, person_id=visit.person_id, actor_id=visit.me.id, user_agent=agent, now=visit.now
         )

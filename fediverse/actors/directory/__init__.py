@@ -14,6 +14,7 @@ from fediverse.actors.directory.local import (
     check_username,
     create_local,
     ensure_instance_actor,
+    forget_local,
     update_local,
 )
 from fediverse.actors.directory.lookup import (
@@ -44,6 +45,7 @@ __all__ = [
     "check_username",
     "create_local",
     "ensure_instance_actor",
+    "forget_local",
     "inbox_of",
     "instance_actor",
     "key_by_uri",

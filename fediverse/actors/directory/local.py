@@ -6,7 +6,7 @@ import re
 from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Row, bindparam, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, text, update
 
 from fediverse import ids, search
 from fediverse.actors.directory.keys import LocalKeys, add_local
@@ -154,6 +154,11 @@ def ensure_instance_actor(
         add_local(tx, INSTANCE_ACTOR_ID, keys, secret=secret, now=now)
         return row
     return tx.execute(actors.select().where(actors.c.id == INSTANCE_ACTOR_ID)).one_or_none()
+
+
+def forget_local(tx: Connection, actor_id: int) -> None:
+    """There never was such an actor here; its name may be taken. Only for one that has done nothing."""
+    tx.execute(delete(actors).where(actors.c.id == actor_id, actors.c.host == "", actors.c.statuses_count == 0))
 
 
 def update_local(tx: Connection, actor_id: int, **changes: Unpack[ActorColumns]) -> Row[Any]:
