@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from fediverse.clock import Instant
 
@@ -105,6 +105,20 @@ class Poll(TypedDict):
     fetched_at: Instant | None
 
 
+QuoteState = Literal["", "pending", "accepted", "rejected", "revoked"]
+"""Whether the author of what a status quotes agrees; empty for a status that quotes nothing."""
+
+
+class QuotePolicy(TypedDict):
+    """Who may quote a post: at once, and after its author was asked (FEP-044f, ``interactionPolicy.canQuote``).
+
+    Each holds some of ``public``, ``followers``, ``following`` and ``unsupported_policy``.
+    """
+
+    automatic: list[str]
+    manual: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class MentionDraft:
     """Somebody named in a Note: by actor id where the tag had one, else by handle."""
@@ -148,6 +162,11 @@ class NoteDraft:
     poll: Poll | None = None
     # Uploads of the author that become its attachments, in this order.
     media_ids: tuple[int, ...] = ()
+    # What it quotes: by id here for what is posted here, by ActivityPub id for what was received.
+    quote_of_id: int | None = None
+    quote_uri: str | None = None
+    quote_authorization: str | None = None
+    quote_policy: QuotePolicy | None = None
     idempotency_key: str | None = None
     app_name: str = ""
     app_url: str | None = None
@@ -218,6 +237,9 @@ class ActivityDraft:
     object_type: str = ""
     object: dict[str, object] | None = None
     target_uri: str | None = None
+    # Of a QuoteRequest the post that quotes; of its Accept the authorization.
+    instrument_uri: str | None = None
+    result_uri: str | None = None
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
     published_at: Instant | None = None

@@ -23,14 +23,16 @@ from fediverse.clock import Instant
 from fediverse.conversations import participant_ids
 from fediverse.db import Dialect, Prepared, id_list, is_writing
 from fediverse.documents import has_ended
+from fediverse.drafts import QuotePolicy, Visibility
 from fediverse.entities import ConversationView, GroupView, NotificationView, RequestView, StatusView
 from fediverse.notifications import Group, Request
 from fediverse.site import Recent
-from fediverse.tables.actors import actors
+from fediverse.tables.actors import actors, blocks, follows, mutes
 from fediverse.tables.filters import filter_versions
 from fediverse.tables.moderation import reports as complaints
 from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins, poll_votes
 from fediverse.tables.statuses import statuses as posts
+from fediverse.visibility import visible_where
 
 # Rows by (id, version): whatever changes how a row shows changes its version too.
 _known_actors = Recent(4096)
@@ -73,6 +75,31 @@ _VOTES = Prepared(
         select(poll_votes.c.status_id, poll_votes.c.choice)
         .where(poll_votes.c.actor_id == _me, sql.within(poll_votes.c.status_id, "ids"))
         .order_by(poll_votes.c.choice)
+    )
+)
+
+
+_SEEN = Prepared(lambda sql: select(posts.c.id).where(sql.within(posts.c.id, "ids"), visible_where(_me)))
+_SEEN_BY_ANYBODY = Prepared(lambda sql: select(posts.c.id).where(sql.within(posts.c.id, "ids"), visible_where(None)))
+# Why the viewer is shown nothing of some authors in quotes.
+_HIDDEN = Prepared(
+    lambda sql: union_all(
+        select(mutes.c.target_id, literal_column("'muted_account'")).where(
+            mutes.c.actor_id == _me, sql.within(mutes.c.target_id, "ids")
+        ),
+        select(blocks.c.target_id, literal_column("'blocked_account'")).where(
+            blocks.c.actor_id == _me, sql.within(blocks.c.target_id, "ids")
+        ),
+    )
+)
+_FOLLOWS = Prepared(
+    lambda sql: union_all(
+        select(literal_column("'followers'"), follows.c.followee_id).where(
+            follows.c.follower_id == _me, follows.c.accepted, sql.within(follows.c.followee_id, "ids")
+        ),
+        select(literal_column("'following'"), follows.c.follower_id).where(
+            follows.c.followee_id == _me, follows.c.accepted, sql.within(follows.c.follower_id, "ids")
+        ),
     )
 )
 
@@ -128,11 +155,82 @@ def statuses(
         view = _view(row, authors, marks)
         view.boost = inner
         views.append(view)
-    _add_polls(tx, [view.boost or view for view in views], viewer_id)
-    _add_cards(tx, [view.boost or view for view in views])
+    shown = [view.boost or view for view in views]
+    quoted = _add_quotes(tx, shown, viewer_id)
+    _add_polls(tx, [*shown, *quoted], viewer_id)
+    _add_standings(tx, [*shown, *quoted], viewer_id)
+    _add_cards(tx, [*shown, *quoted])
     if viewer_id is not None and "filters" in marks:
-        filters.mark(tx, views, viewer_id, version=max(marks["filters"]), now=clock.now() if now is None else now)
+        at = clock.now() if now is None else now
+        filters.mark(tx, [*views, *quoted], viewer_id, version=max(marks["filters"]), now=at)
     return views
+
+
+def _add_quotes(tx: Connection, views: Sequence[StatusView], viewer_id: int | None) -> list[StatusView]:
+    """What the statuses quote stands beside them, as far as the viewer may see it: few queries, where one quotes."""
+    quoting = [view for view in views if view.status.quote_of_id is not None and view.status.quote_state == "accepted"]
+    if not quoting:
+        return []
+    wanted = id_list(tx, {view.status.quote_of_id for view in quoting})
+    who = {"me": viewer_id, "ids": wanted}
+    seen = set(tx.scalars((_SEEN_BY_ANYBODY if viewer_id is None else _SEEN)(tx), who))
+    rows = _by_id(tx, {view.status.quote_of_id for view in quoting})
+    authors = accounts(tx, {row.author_id for row in rows})
+    hidden = dict(tx.execute(_HIDDEN(tx), {**who, "ids": id_list(tx, authors)}).all()) if viewer_id is not None else {}
+    marks = _marks(tx, rows, viewer_id)
+    quoted = {row.id: _view(row, authors, marks) for row in rows if row.id in seen}
+    existing = {row.id for row in rows}
+    for view in quoting:
+        quoted_id = view.status.quote_of_id
+        if quoted_id not in existing:
+            view.quote_hidden = "deleted"
+        elif quoted_id not in quoted:
+            view.quote_hidden = "unauthorized"
+        elif reason := hidden.get(quoted[quoted_id].author.id):
+            view.quote_hidden = reason
+        else:
+            view.quote = quoted[quoted_id]
+            view.quote.is_quoted = True
+    return list(quoted.values())
+
+
+def _add_standings(tx: Connection, views: Sequence[StatusView], viewer_id: int | None) -> None:
+    """Statuses know whether the viewer may quote them: one query, where a policy asks who follows whom."""
+    if viewer_id is None:
+        return
+    named = {
+        view.author.id
+        for view in views
+        if view.author.id != viewer_id and not _RELATIONS.isdisjoint(_groups(view.status.quote_policy))
+    }
+    follows_of: dict[str, set[int]] = {"followers": set(), "following": set()}
+    if named:
+        for group, other in tx.execute(_FOLLOWS(tx), {"me": viewer_id, "ids": id_list(tx, named)}):
+            follows_of[group].add(other)
+    for view in views:
+        view.may_quote = _may_quote(view, viewer_id, follows_of)
+
+
+_RELATIONS = frozenset({"followers", "following"})
+
+
+def _groups(policy: QuotePolicy | None) -> list[str]:
+    return [*policy["automatic"], *policy["manual"]] if policy is not None else []
+
+
+def _may_quote(view: StatusView, viewer_id: int, follows_of: Mapping[str, set[int]]) -> str:
+    row = view.status
+    if row.author_id == viewer_id:
+        return "denied" if row.visibility == Visibility.DIRECT else "automatic"
+    policy: QuotePolicy | None = row.quote_policy
+    if policy is None or row.visibility > Visibility.UNLISTED:
+        return "denied"
+    groups = {"public", *(group for group, authors in follows_of.items() if row.author_id in authors)}
+    if not groups.isdisjoint(policy["automatic"]):
+        return "automatic"
+    if not groups.isdisjoint(policy["manual"]):
+        return "manual"
+    return "unknown" if "unsupported_policy" in _groups(policy) else "denied"
 
 
 def _add_polls(tx: Connection, views: Sequence[StatusView], viewer_id: int | None) -> None:

@@ -7,7 +7,7 @@ it mentions; then the waiting post goes and the status comes in one transaction:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import structlog
 from sqlalchemy import Connection, Row, delete, func, select, update
@@ -16,9 +16,10 @@ from fediverse import access, clock, documents, ids, jobs, media, posting, statu
 from fediverse.actors.discovery import Discovery
 from fediverse.clock import DAY, MINUTE, Instant
 from fediverse.db import Database, insert
-from fediverse.drafts import AttachmentDraft, NoteDraft, PollParams, Visibility
+from fediverse.drafts import AttachmentDraft, NoteDraft, PollParams, QuotePolicy, Visibility
 from fediverse.errors import FediverseError, Invalid, NotFound, Unavailable
 from fediverse.paging import Page
+from fediverse.statuses import quotes
 from fediverse.tables.actors import actors
 from fediverse.tables.scheduled import scheduled_statuses
 from fediverse.urls import Urls
@@ -49,12 +50,15 @@ class Params(TypedDict):
     visibility: int
     in_reply_to_id: int | None
     poll: PollParams | None
+    quote_of_id: NotRequired[int | None]
+    quote_policy: NotRequired[QuotePolicy | None]
     application_id: int
     attachments: list[AttachmentDraft]
 
 
 def schedule(
     tx: Connection,
+    urls: Urls,
     author: Row[Any],
     draft: NoteDraft,
     *,
@@ -72,6 +76,7 @@ def schedule(
     statuses.check_local(author, draft, mentions)
     if draft.in_reply_to_id is not None:
         statuses.get_visible(tx, draft.in_reply_to_id, author.id)
+    quotes.prepare(tx, urls, author, draft)
     tx.execute(select(actors.c.id).where(actors.c.id == author.id).with_for_update())  # counted one after the other
     if draft.idempotency_key is not None and (known := _by_key(tx, author.id, draft.idempotency_key)) is not None:
         return known
@@ -86,6 +91,8 @@ def schedule(
         visibility=int(draft.visibility),
         in_reply_to_id=draft.in_reply_to_id,
         poll=poll,
+        quote_of_id=draft.quote_of_id,
+        quote_policy=draft.quote_policy,
         application_id=app_id,
         attachments=list(media.attachments.take(tx, author.id, draft.media_ids)),
     )
@@ -171,6 +178,8 @@ def post(tx: Connection, urls: Urls, scheduled_id: int, *, mentions: Sequence[Ro
         in_reply_to_id=wanted["in_reply_to_id"],
         media_ids=tuple(file["id"] for file in wanted.get("attachments", ())),
         poll=documents.new_poll(**wanted["poll"], now=now) if wanted["poll"] is not None else None,
+        quote_of_id=wanted.get("quote_of_id"),
+        quote_policy=wanted.get("quote_policy"),
         idempotency_key=row.idempotency_key or f"scheduled:{row.id}",
         app_name=app.name if app is not None else "",
         app_url=app.website if app is not None else None,

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-Kind = Literal["actor", "status", "activity", "followers", "following", "featured", "follow", "instance", "other"]
+Kind = Literal[
+    "actor",
+    "status",
+    "activity",
+    "followers",
+    "following",
+    "featured",
+    "follow",
+    "instance",
+    "quote_authorization",
+    "other",
+]
 
 _USER = r"(?P<user>[A-Za-z0-9_]+)"
 _ROUTES: tuple[tuple[Kind, re.Pattern[str]], ...] = (
@@ -22,6 +33,7 @@ _ROUTES: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("status", re.compile(rf"/@{_USER}/(?P<id>\d{{1,19}})")),
     ("activity", re.compile(rf"/users/{_USER}/statuses/(?P<id>\d{{1,19}})/activity")),
     ("follow", re.compile(rf"/users/{_USER}/follows/(?P<id>\d{{1,19}})")),
+    ("quote_authorization", re.compile(rf"/users/{_USER}/quote_authorizations/(?P<id>\d{{1,19}})")),
     ("followers", re.compile(rf"/users/{_USER}/followers")),
     ("following", re.compile(rf"/users/{_USER}/following")),
     ("featured", re.compile(rf"/users/{_USER}/featured")),
@@ -106,6 +118,10 @@ class Urls:
     def follow(self, username: str, follow_id: int) -> str:
         """The id of a Follow that a local actor sent."""
         return f"{self.base_url}/users/{username}/follows/{follow_id}"
+
+    def quote_authorization(self, username: str, authorization_id: int) -> str:
+        """The id of the document by which a local author lets a post be quoted by one other."""
+        return f"{self.base_url}/users/{username}/quote_authorizations/{authorization_id}"
 
     def transient(self, username: str, kind: str, id_: int) -> str:
         """The id of an activity that nobody needs to fetch, such as an Accept or an Undo."""

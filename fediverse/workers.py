@@ -18,6 +18,7 @@ from fediverse.inbox.worker import Worker as InboxWorker
 from fediverse.outbox.delivery import Worker as DeliveryWorker
 from fediverse.polling import Polling
 from fediverse.push.worker import Worker as PushWorker
+from fediverse.quoting import Quoting
 from fediverse.tables.instance import jobs as jobs_table
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class Workers:
             **fetching.job_kinds(database, app[keys.REMOTE]),
             **Polling(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
             **scheduled.job_kinds(database, app[keys.DISCOVERY], app[keys.URLS]),
+            **Quoting(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
             **media.job_kinds(database, app[keys.PICTURES], settings.workplace),
         }
         self._jobs = jobs.Worker(database, hub, kinds)

@@ -35,6 +35,7 @@ OWNERS = {
     "status_edits": {"statuses", "actors"},
     "scheduled_statuses": {"scheduled", "actors"},
     "cards": {"cards"},
+    "quote_authorizations": {"statuses"},
     "poll_votes": {"statuses", "actors"},
     "mentions": {"statuses", "actors"},
     "tags": {"statuses"},

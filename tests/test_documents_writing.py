@@ -72,6 +72,9 @@ def status(**changes: Any) -> Any:
         "emojis": [],
         "attachments": [],
         "poll": None,
+        "quote_policy": None,
+        "quote_uri": None,
+        "quote_authorization": None,
     }
     return SimpleNamespace(**{**row, **changes})
 

@@ -30,7 +30,8 @@ MAX_DOMAINS = 10
 
 _TABS = frozenset({"show_media", "show_media_replies", "show_featured"})
 # What other servers are told of; the rest are the owner's own settings.
-_PRIVATE = frozenset({"default_visibility", "default_sensitive", "default_language", "hide_relations", *_TABS})
+_DEFAULTS = frozenset({"default_visibility", "default_sensitive", "default_language", "default_quote_policy"})
+_PRIVATE = _DEFAULTS | _TABS | {"hide_relations"}
 
 
 def update(tx: Connection, urls: Urls, actor: Row[Any], *, now: Instant, **changes: Unpack[ActorColumns]) -> Row[Any]:

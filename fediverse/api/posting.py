@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row
 from fediverse import access, clock, entities, keys, params, posting, scheduled, statuses, text
 from fediverse.api import attaching, listings, respond
 from fediverse.api.polls import new_poll, read_poll
+from fediverse.api.quotes import read_policy
 from fediverse.api.respond import Call, path_id
 from fediverse.api.scheduled import read_time
 from fediverse.clock import Instant
@@ -25,10 +26,8 @@ routes = web.RouteTableDef()
 _SCOPE: Final = "write:statuses"
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, without the rare forms
 _IDEMPOTENCY_KEY: Final = 255
-_NOT_TAKEN: Final = {
-    "quoted_status_id": "Quoting a post is not supported here. Put its address into the text.",
-}
 _NO_PARENT: Final = "The post that you reply to does not exist, or you may not see it."
+_NOT_TO_QUOTE: Final = "The post that you quote does not exist, or you may not see it."
 
 _Known = dict[posting.Handle, Row[Any]]
 
@@ -41,7 +40,8 @@ async def create(request: web.Request) -> web.Response:
     """
     sent = await params.read(request)
     body, media_ids = _words(sent), attaching.media_ids(sent)
-    in_reply_to_id = _parent_id(sent)
+    in_reply_to_id = _status_id(sent, "in_reply_to_id", _NO_PARENT)
+    quoted_id = _status_id(sent, "quoted_status_id", _NOT_TO_QUOTE)
     key = _idempotency_key(request)
     wanted = posting.handles(body, request.app[keys.URLS])
     token = respond.require_token(request)
@@ -64,6 +64,8 @@ async def create(request: web.Request) -> web.Response:
         in_reply_to_id=in_reply_to_id,
         poll=poll,
         media_ids=media_ids,
+        quote_of_id=quoted_id,
+        quote_policy=read_policy(sent),
         idempotency_key=key,
         app_name=app.name if app is not None else "",
         app_url=app.website if app is not None else None,
@@ -74,9 +76,11 @@ async def create(request: web.Request) -> web.Response:
         if at is not None and at > call.now:
             return _schedule(tx, call, draft, sent, mentions, at=at)
         row = statuses.create(tx, call.urls, call.actor(tx), draft, mentions=mentions, now=call.now)
-        if key is not None:  # it may be the post of then, which has been liked since
+        if key is not None or quoted_id is not None:  # it may be the post of then, which has been liked since
             return listings.status(tx, row, call)
-        view = StatusView(row, call.actor(tx))  # the author as it is now, with one post more
+        # The author as it is now, with one post more.
+        may_quote = "denied" if row.visibility == Visibility.DIRECT else "automatic"
+        view = StatusView(row, call.actor(tx), may_quote=may_quote)
         return entities.status(view, call.site, call.viewer_id)
 
     return await respond.write(request, work, scope=_SCOPE)
@@ -93,6 +97,7 @@ def _schedule(
     assert call.credentials is not None
     row = scheduled.schedule(
         tx,
+        call.urls,
         author,
         draft,
         poll=read_poll(sent),
@@ -152,27 +157,16 @@ async def edit(request: web.Request) -> web.Response:
 
 
 def _words(sent: Params) -> str:
-    """The text of the status, once it is sure that it is all there is."""
-    for name, sentence in _NOT_TAKEN.items():
-        if _is_given(sent, name):
-            raise Invalid(sentence)
     return text.normalise(sent.text("status"))
 
 
-def _is_given(sent: Params, name: str) -> bool:
-    """Whether a parameter says something: clients send empty lists and texts for what is not there."""
-    match name:
-        case _:
-            return bool(sent.text(name).strip())
-
-
-def _parent_id(sent: Params) -> int | None:
-    word = sent.text("in_reply_to_id").strip()
+def _status_id(sent: Params, name: str, missing: str) -> int | None:
+    word = sent.text(name).strip()
     if not word:
         return None
     found = params.read_id(word)
     if found is None:
-        raise NotFound(_NO_PARENT)
+        raise NotFound(missing)
     return found
 
 

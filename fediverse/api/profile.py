@@ -13,6 +13,7 @@ from fediverse.actors import profile, relations
 from fediverse.actors.directory import ActorColumns
 from fediverse.api import respond
 from fediverse.api.posting import read_language
+from fediverse.api.quotes import read_policy
 from fediverse.api.respond import Call
 from fediverse.drafts import FieldDraft
 from fediverse.entities import VISIBILITIES
@@ -178,6 +179,9 @@ def _changes(sent: Params) -> dict[str, Any]:
         changes["default_sensitive"] = source.flag("sensitive")
     if source.has("language"):
         changes["default_language"] = read_language(source)
+    if source.has("quote_policy"):
+        read_policy(source, "quote_policy")
+        changes["default_quote_policy"] = source.text("quote_policy").strip()
     return changes
 
 

@@ -16,7 +16,7 @@ ACTIVITY_TYPES: Final = frozenset(
     {
         *("Accept", "Add", "Announce", "Arrive", "Block", "Create", "Delete", "Dislike", "EmojiReact", "Flag"),
         *("Follow", "Ignore", "Invite", "Join", "Leave", "Like", "Listen", "Move", "Offer", "Question", "Reject"),
-        *("Read", "Remove", "TentativeAccept", "TentativeReject", "Travel", "Undo", "Update", "View"),
+        *("QuoteRequest", "Read", "Remove", "TentativeAccept", "TentativeReject", "Travel", "Undo", "Update", "View"),
     }
 )
 """Types of activities that exist, most of which nothing is done with here."""
@@ -58,6 +58,8 @@ def read_activity(document: object) -> ActivityDraft:
         object=embedded,
         objects=_all(value) if isinstance(value, list) else (),
         target_uri=id_of(document.get("target")),
+        instrument_uri=http_uri(id_of(document.get("instrument"))),
+        result_uri=http_uri(id_of(document.get("result"))),
         to=to,
         cc=cc,
         published_at=instant_of(document.get("published")),

@@ -15,6 +15,7 @@ from fediverse.documents.addressing import read_addressing
 from fediverse.documents.attachments import read_attachments, read_links
 from fediverse.documents.context import Document
 from fediverse.documents.polls import read_poll
+from fediverse.documents.quotes import read_policy, read_quote
 from fediverse.documents.shapes import clean, entries, http_uri, id_of, instant_of, link_of, origin, type_of
 from fediverse.documents.tags import read_tags
 from fediverse.drafts import NoteDraft
@@ -65,6 +66,7 @@ def read_note(document: object, *, received_at: Instant, followers_uri: str | No
     published_at, updated_at = _times(document, received_at)
     tags = read_tags(document.get("tag"), base=author_uri)
     parent = id_of(document.get("inReplyTo"))
+    quote_uri, quote_authorization = read_quote(document, uri)
     return NoteDraft(
         content=_extended(document, kind, content, url or uri),
         spoiler_text=spoiler_text,
@@ -86,6 +88,9 @@ def read_note(document: object, *, received_at: Instant, followers_uri: str | No
         emojis=tags.emojis,
         attachments=read_attachments(document, kind=kind, base=uri),
         poll=read_poll(document, read_at=received_at) if kind == "Question" else None,
+        quote_uri=quote_uri,
+        quote_authorization=quote_authorization,
+        quote_policy=read_policy(document, author_uri=author_uri, followers_uri=followers_uri),
     )
 
 

@@ -18,6 +18,7 @@ from fediverse.documents.addressing import audience
 from fediverse.documents.collections import collection
 from fediverse.documents.context import ACTOR_CONTEXT, NOTE_CONTEXT, QUESTION_CONTEXT, SIMPLE_CONTEXT, Document
 from fediverse.documents.polls import poll_properties
+from fediverse.documents.quotes import context_of, policy_properties, quote_properties, with_reference
 from fediverse.drafts import Visibility
 from fediverse.text import fold_tag
 from fediverse.urls import Urls
@@ -75,8 +76,15 @@ def note_document(
     }
     if status.poll is not None:
         document |= poll_properties(status.poll)
+    if status.quote_policy is not None and visibility.is_public:
+        document |= policy_properties(urls, author.username, status.quote_policy)
+    if status.quote_uri is not None:
+        document |= quote_properties(status.quote_uri, status.quote_authorization)
+        document["content"] = with_reference(status.content, status.quote_uri)
+    if "quote" in document or "interactionPolicy" in document:
+        document["@context"] = context_of(document["@context"])
     if status.language:
-        document["contentMap"] = {status.language: status.content}
+        document["contentMap"] = {status.language: document["content"]}
     if status.spoiler_text:
         document["summary"] = status.spoiler_text
     if status.edited_at is not None:

@@ -186,7 +186,7 @@ def credential_account(row: Row[Any], site: Site, *, role: str, follow_requests_
             "discoverable": row.discoverable,
             "indexable": row.indexable,
             "attribution_domains": row.attribution_domains,
-            "quote_policy": "nobody",
+            "quote_policy": row.default_quote_policy or "public",
         },
         "role": role_entity(role),
     }
@@ -214,7 +214,7 @@ def preferences(row: Row[Any]) -> dict[str, Any]:
         "posting:default:visibility": visibility_name(VISIBILITIES.get(row.default_visibility, Visibility.PUBLIC)),
         "posting:default:sensitive": row.default_sensitive,
         "posting:default:language": row.default_language,
-        "posting:default:quote_policy": "nobody",
+        "posting:default:quote_policy": row.default_quote_policy or "public",
         "reading:expand:media": "default",
         "reading:expand:spoilers": False,
         "reading:autoplay:gifs": False,

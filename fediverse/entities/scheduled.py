@@ -7,9 +7,15 @@ from typing import Any
 from sqlalchemy import Row
 
 from fediverse.clock import rfc3339
+from fediverse.drafts import QuotePolicy
 from fediverse.entities.accounts import visibility_name
 from fediverse.entities.attachments import attachment
 from fediverse.site import Site
+
+
+def _policy_name(policy: QuotePolicy | None) -> str | None:
+    """A policy as people chose it, from a list of one or none."""
+    return (policy["automatic"] or ["nobody"])[0] if policy is not None else None
 
 
 def scheduled_status(row: Row[Any], site: Site) -> dict[str, Any]:
@@ -27,6 +33,8 @@ def scheduled_status(row: Row[Any], site: Site) -> dict[str, Any]:
             "spoiler_text": params["spoiler_text"] or None,
             "visibility": visibility_name(params["visibility"]),
             "in_reply_to_id": params["in_reply_to_id"],
+            "quoted_status_id": str(params["quote_of_id"]) if params.get("quote_of_id") else None,
+            "quote_approval_policy": _policy_name(params.get("quote_policy")),
             "language": params["language"],
             "scheduled_at": None,
             "idempotency": row.idempotency_key,

@@ -50,6 +50,12 @@ class StatusView:
     card: Row[Any] | None = None
     #: Which of the viewer's filters fit; of a boost, those of the post in it.
     filtered: Sequence[FilterMatch] = ()
+    # What it quotes, where the viewer may see that; else why not.
+    quote: StatusView | None = None
+    is_quoted: bool = False
+    quote_hidden: str = ""
+    # Whether the viewer may quote it: automatic, manual, denied or unknown.
+    may_quote: str = "denied"
 
 
 def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any]:
@@ -86,6 +92,10 @@ def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
         entity["poll"] = poll(view, viewer_id)
     if view.card is not None:
         entity["card"] = card(view.card, site)
+    if row.quote_uri is not None:
+        entity["quote"] = _quote(view, site, viewer_id)
+    if view.may_quote != "denied":
+        entity["quote_approval"] = {**entity["quote_approval"], "current_user": view.may_quote}
     if viewer_id is not None:
         entity["favourited"] = view.favourited
         entity["reblogged"] = view.boosted
@@ -115,7 +125,7 @@ def _status(row: Row[Any], author: Row[Any], site: Site) -> dict[str, Any]:
         "replies_count": row.replies_count,
         "reblogs_count": row.boosts_count,
         "favourites_count": row.favourites_count,
-        "quotes_count": 0,
+        "quotes_count": row.quotes_count,
         "application": {"name": row.app_name, "website": row.app_url} if row.app_name else None,
         "media_attachments": _attachments(row.id, row.attachments, site),
         "mentions": [_mention(mention, site) for mention in row.mentions],
@@ -124,9 +134,23 @@ def _status(row: Row[Any], author: Row[Any], site: Site) -> dict[str, Any]:
         "card": None,
         "poll": None,
         "quote": None,
-        "quote_approval": {"automatic": [], "manual": [], "current_user": "denied"},
+        "quote_approval": {**(row.quote_policy or _NOBODY), "current_user": "denied"},
         "reblog": None,
     }
+
+
+_NOBODY: dict[str, list[str]] = {"automatic": [], "manual": []}
+
+
+def _quote(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any]:
+    """The Quote of a status that quotes; of one that is itself shown as a quote, a ShallowQuote."""
+    row = view.status
+    state = view.quote_hidden or row.quote_state
+    if view.is_quoted:
+        shown = str(row.quote_of_id) if state == "accepted" and row.quote_of_id else None
+        return {"state": state, "quoted_status_id": shown}
+    quoted = status(view.quote, site, viewer_id) if view.quote is not None and state == "accepted" else None
+    return {"state": state, "quoted_status": quoted}
 
 
 def poll(view: StatusView, viewer_id: int | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select
 from fediverse import statuses
 from fediverse.actors import directory, relations
 from fediverse.documents import id_of
-from fediverse.inbox import posts, reactions
+from fediverse.inbox import posts, quotes, reactions
 from fediverse.inbox.activity import Activity, Outcome
 from fediverse.inbox.registry import BARE, handles
 from fediverse.tables.actors import INSTANCE_ACTOR_ID, blocks, follows
@@ -32,7 +32,7 @@ def accept(tx: Connection, activity: Activity) -> Outcome:
     """The follower here, who asked the sender, is let in. Nobody else's answer counts."""
     follower = _asker(tx, activity)
     if follower is None:
-        return "ignored"
+        return quotes.answered(tx, activity, quotes.requested(tx, activity), agreed=True)
     return "applied" if relations.receive_accept(tx, activity.signer, follower) else "ignored"
 
 
@@ -41,7 +41,7 @@ def reject(tx: Connection, activity: Activity) -> Outcome:
     """The follower here follows the sender no longer, nor asks to."""
     follower = _asker(tx, activity)
     if follower is None:
-        return "ignored"
+        return quotes.answered(tx, activity, quotes.requested(tx, activity), agreed=False)
     return "applied" if relations.receive_reject(tx, activity.signer, follower) else "ignored"
 
 

@@ -15,7 +15,7 @@ from fediverse.drafts import NoteDraft, Visibility
 from fediverse.inbox import threads
 from fediverse.inbox.activity import Activity, Outcome
 from fediverse.inbox.registry import ANY, BARE, NOTES, Need, handles
-from fediverse.statuses import polls
+from fediverse.statuses import polls, quotes
 
 _MAX_AHEAD = 100
 """Local actors that one post can be addressed to without mentioning them."""
@@ -107,6 +107,8 @@ def update(tx: Connection, activity: Activity) -> Outcome:
         return "ignored"
     if row.author_id != signer.id:
         return "refused"
+    if quotes.show_authorization(tx, row, note.quote_authorization) and note.updated_at is None:
+        return "applied"
     # Mastodon tells new counts of votes without a time, or with that of the last edit: the post was not edited.
     is_new = note.updated_at is not None and note.updated_at > (row.edited_at or row.created_at)
     if not is_new and note.poll is not None:
@@ -134,6 +136,8 @@ def delete(tx: Connection, activity: Activity) -> Outcome:
         return "applied"
     row = statuses.by_uri(tx, activity.urls, uri)
     if row is None:
+        if quotes.receive_revocation(tx, activity.urls, signer, uri, now=activity.now):
+            return "applied"
         if not same_origin(uri, signer.uri):
             return "refused"
         statuses.forget(tx, uri, signer.id, now=activity.now)

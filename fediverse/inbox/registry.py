@@ -16,7 +16,10 @@ from fediverse.inbox.activity import Activity, Outcome
 
 # What may stand in a decorator: a misspelt type would be a handler that never runs.
 ACTIVITIES = frozenset(
-    "Accept Add Announce Block Create Delete EmojiReact Flag Follow Like Move Reject Remove Undo Update".split()  # noqa: SIM905 one word a type, a line in all
+    {
+        *("Accept", "Add", "Announce", "Block", "Create", "Delete", "EmojiReact", "Flag", "Follow", "Like", "Move"),
+        *("QuoteRequest", "Reject", "Remove", "Undo", "Update"),
+    }
 )
 NOTES = ("Note", "Article", "Page", "Video", "Event", "Audio", "Image", "Question")
 ACTORS = ("Person", "Service", "Organization", "Group", "Application")

@@ -23,7 +23,7 @@ from fediverse.clock import Instant
 from fediverse.db import Database, savepoint
 from fediverse.errors import FediverseError, Unavailable
 from fediverse.events import Hub
-from fediverse.inbox import flags, follows, posts, profiles, reactions, store, threads  # noqa: F401 handlers register on import
+from fediverse.inbox import flags, follows, posts, profiles, quotes, reactions, store, threads  # noqa: F401 handlers register on import
 from fediverse.inbox.activity import Outcome, Supplies
 from fediverse.inbox.prepare import Prepared, Want, prepare
 from fediverse.remote import Answered, RemoteError, Unreachable

@@ -12,7 +12,7 @@ from typing import Any
 
 from fediverse.clock import Instant, rfc3339
 from fediverse.documents.addressing import audience
-from fediverse.documents.context import PUBLIC, SIMPLE_CONTEXT, Document
+from fediverse.documents.context import PUBLIC, QUOTE_TERMS, SIMPLE_CONTEXT, Document
 from fediverse.drafts import Visibility
 from fediverse.urls import Urls
 
@@ -198,6 +198,38 @@ def remove(
 ) -> Document:
     """The Remove of a post from the actor's featured collection."""
     return _featured(urls, username, "Remove", object_uri, activity_id, published)
+
+
+def quote_request(
+    urls: Urls,
+    username: str,
+    status_id: int,
+    *,
+    quoted_uri: str,
+    author_uri: str,
+    quoting: Document,
+    published: Instant,
+) -> Document:
+    """The QuoteRequest (FEP-044f) that asks the author of a post whether the Note ``quoting`` may quote it."""
+    id_ = urls.transient(username, "quote_requests", status_id)
+    asked = _activity(urls, username, "QuoteRequest", id_, quoted_uri, [author_uri], published=published)
+    return {**asked, "@context": quoting["@context"], "instrument": _embedded(quoting)}
+
+
+def answer_quote(
+    urls: Urls,
+    username: str,
+    kind: str,
+    request: Mapping[str, Any],
+    *,
+    activity_id: int,
+    result: str | None = None,
+) -> Document:
+    """The Accept of a QuoteRequest, whose ``result`` is the authorization, or its Reject."""
+    id_ = urls.transient(username, f"{kind.lower()}s", activity_id)
+    sent = _activity(urls, username, kind, id_, dict(request), [_id(request["actor"])], published=None)
+    sent["@context"] = [*SIMPLE_CONTEXT, QUOTE_TERMS]
+    return sent if result is None else {**sent, "result": result}
 
 
 def flag(

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, select
 from fediverse import documents, keys
 from fediverse.actors import directory, requester
 from fediverse.actors.served import NAME, local_actor
+from fediverse.documents.quotes import authorization_document
 from fediverse.drafts import Visibility
 from fediverse.errors import BadRequest, Forbidden, Gone, NotFound
 from fediverse.ids import MAX_ID
@@ -22,6 +23,7 @@ from fediverse.outbox import activities, c2s, collections
 from fediverse.paging import Page
 from fediverse.serving import ANSWERS, Answer, answer, prefers_page, respond, to_page
 from fediverse.site import Recent
+from fediverse.statuses import quotes
 from fediverse.tables.actors import follows
 from fediverse.tables.statuses import statuses
 
@@ -166,6 +168,29 @@ async def follow(request: web.Request) -> web.Response:
         return answer(activities.follow(urls, actor.username, id_, target_uri=target_uri), public=False)
 
     return await _serve_collection(request, ("follow", id_), read)
+
+
+@routes.get(f"/users/{NAME}/quote_authorizations/{{id:\\d{{1,19}}}}")
+async def quote_authorization(request: web.Request) -> web.Response:
+    """A local author's consent to being quoted by one post, as long as it holds (FEP-044f)."""
+    id_, urls = _id(request.match_info["id"]), request.app[keys.URLS]
+
+    def read(tx: Connection, actor: Row[Any]) -> Answer:
+        found = quotes.authorization(tx, actor.id, id_)
+        if found is None:
+            raise NotFound("There is no such authorization here.")
+        consent, quoted = found
+        return answer(
+            authorization_document(
+                urls,
+                actor.username,
+                id_,
+                quoting_uri=consent.quoting_uri,
+                quoted_uri=urls.status(actor.username, quoted.id),
+            )
+        )
+
+    return await _serve_collection(request, ("quote_authorization", id_), read)
 
 
 async def _relations(request: web.Request, *, followers: bool) -> web.Response:

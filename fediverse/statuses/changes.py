@@ -14,7 +14,7 @@ from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import NotFound
-from fediverse.statuses import polls, publishing
+from fediverse.statuses import polls, publishing, quotes
 from fediverse.statuses.create import check_words, keep_first_version, keep_version, kind_of, wording
 from fediverse.statuses.tagging import clear_tags, put_mentions, put_tags
 from fediverse.tables.actors import actors
@@ -89,6 +89,8 @@ def edit(
     search.refresh(tx, [row.id])
     newly = [actor.id for actor in mentions if actor.id not in known and actor.host == ""]
     notifications.notify(tx, newly, kind="mention", by=author, status=row, now=now)
+    if row.quotes_count:
+        quotes.tell_of_edit(tx, row, author=author, now=now)
     events.after_commit(tx, events.Edited(row.id))
     if row.local:
         publishing.edited(tx, urls, row, author=author, mentions=mentions, now=now)
@@ -111,6 +113,7 @@ def delete(
         if status.attachments or status.edited_at is not None:
             media.attachments.leave(tx, status.id, keep=keep_media, now=now)
     _tell_deleted(tx, status)
+    quotes.forget(tx, status)
     _drop_boosts(tx, status.id)
     notifications.forget_statuses(tx, [status.id])
     conversations.forget_statuses(tx, [status.id])
@@ -134,6 +137,9 @@ def delete(
             attachments=[],
             poll=None,
             card_id=None,
+            quote_uri=None,
+            quote_state="",
+            quote_authorization=None,
             version=statuses.c.version + 1,
         )
     )

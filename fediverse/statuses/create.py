@@ -13,8 +13,9 @@ from fediverse.clock import MINUTE, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import Forbidden, Gone, Invalid, NotFound
-from fediverse.statuses import polls, publishing
+from fediverse.statuses import polls, publishing, quotes
 from fediverse.statuses.lookup import by_key, by_uri, get_visible
+from fediverse.statuses.quotes import Quote
 from fediverse.statuses.tagging import put_mention, put_mentions, put_tags
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import conversation_mutes, status_edits, statuses, tombstones
@@ -82,7 +83,8 @@ def create(
         if is_gone:
             raise Gone("This post was deleted.")
     parent = _parent(tx, urls, author, draft)
-    row, is_new = _insert(tx, urls, author, draft, mentions=mentions, parent=parent, now=now)
+    quote = quotes.prepare(tx, urls, author, draft)
+    row, is_new = _insert(tx, urls, author, draft, mentions=mentions, parent=parent, quote=quote, now=now)
     if not is_new:
         if row.deleted_at is not None:
             raise Gone("This post was deleted.")
@@ -102,9 +104,13 @@ def create(
         if local and row.visibility == Visibility.DIRECT:
             conversations.arrive(tx, [(author.id, row)])
     search.put(tx, row, author=author, holders=told)
+    if quote is not None:
+        quotes.settle(tx, urls, row, quote, author=author, now=now)
     if local:
         polls.close_later(tx, row)
         publishing.created(tx, urls, row, author=author, parent=parent, mentions=mentions, now=now)
+        if quote is not None:
+            quotes.ask(tx, urls, row, quote, author=author, now=now)
     return row
 
 
@@ -155,11 +161,14 @@ def _insert(
     *,
     mentions: Sequence[Row[Any]],
     parent: Row[Any] | None,
+    quote: Quote | None,
     now: Instant,
 ) -> tuple[Row[Any], bool]:
     """The row, and whether it is new."""
     values = _values(urls, author, draft, mentions=mentions, parent=parent, now=now)
     values["card_id"] = cards.card_of(tx, urls, values, now=now)
+    if quote is not None:
+        values |= quote.columns()
     for _attempt in range(2):  # an id made for a moment in the past may be taken
         values["id"] = _new_id(draft, now)
         values["conversation_id"] = parent.conversation_id if parent is not None else values["id"]
@@ -212,6 +221,7 @@ def _values(
         "emojis": list(draft.emojis),
         "attachments": list(draft.attachments),
         "poll": draft.poll,
+        "quote_policy": quotes.policy_of(author, draft),
         "app_name": draft.app_name,
         "app_url": draft.app_url,
         "created_at": min(draft.published_at or now, now),

@@ -177,7 +177,7 @@ def close(tx: Connection, urls: Urls, status_id: int, expires_at: Instant, *, no
     notifications.notify(tx, told, kind="poll", by=author, status=row, now=now)
     if row.local and not row.poll["closed"]:
         row = _set(tx, row.id, poll={**row.poll, "closed": True})
-        publishing.counted(tx, urls, row, author=author, now=now)
+        publishing.refreshed(tx, urls, row, author=author, now=now)
 
 
 def tell(tx: Connection, urls: Urls, status_id: int, *, now: Instant) -> None:
@@ -187,7 +187,7 @@ def tell(tx: Connection, urls: Urls, status_id: int, *, now: Instant) -> None:
         return
     author = tx.execute(select(actors).where(actors.c.id == row.author_id)).one()
     if author.deleted_at is None and author.suspended_at is None:
-        publishing.counted(tx, urls, row, author=author, now=now)
+        publishing.refreshed(tx, urls, row, author=author, now=now)
 
 
 def a_local_voter(tx: Connection, status_id: int) -> int | None:

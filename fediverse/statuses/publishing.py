@@ -62,8 +62,8 @@ def edited(
     _send(tx, activity, document["id"], status, addressed, now=now, reach=True)
 
 
-def counted(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], now: Instant) -> None:
-    """Whoever may have the Question, voters among them, gets its counts: an Update that is no edit."""
+def refreshed(tx: Connection, urls: Urls, status: Row[Any], *, author: Row[Any], now: Instant) -> None:
+    """Whoever may have the post gets it as it is now, with new counts or another policy: an Update that is no edit."""
     document = note(tx, urls, status, author=author)
     activity = activities.update(urls, document, username=author.username, activity_id=ids.new_id(), published=now)
     addressed = tuple(entry["id"] for entry in status.mentions if entry["host"])

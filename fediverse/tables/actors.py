@@ -69,6 +69,7 @@ actors = Table(
     words("default_visibility"),
     flag("default_sensitive"),
     Column("default_language", Text),
+    words("default_quote_policy"),  # public, followers or nobody; empty for public
     # Grows with every change that shows; caches are keyed by (id, version).
     count("version"),
     instant("created_at"),

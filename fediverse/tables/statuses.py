@@ -47,11 +47,18 @@ statuses = Table(
     Column("attachments", JSON, nullable=False),  # [drafts.AttachmentDraft as a dict]
     Column("poll", JSON(none_as_null=True)),  # drafts.Poll; who voted for what is in poll_votes
     Column("card_id", BigInteger),  # of its first link; in the table cards
+    # What it quotes (FEP-044f): an id here once that is known, its ActivityPub id always.
+    Column("quote_of_id", BigInteger),
+    Column("quote_uri", Text),
+    words("quote_state"),  # drafts.QuoteState; empty for no quote
+    Column("quote_authorization", Text),  # the id of the document by which the quoted author agrees
+    Column("quote_policy", JSON(none_as_null=True)),  # drafts.QuotePolicy: who may quote it; NULL: nobody said
     words("app_name"),
     Column("app_url", Text),
     count("replies_count"),
     count("boosts_count"),
     count("favourites_count"),
+    count("quotes_count"),
     count("version"),
     instant("created_at"),  # published
     instant("edited_at", nullable=True),
@@ -80,6 +87,12 @@ Index(
     **only("boost_of_id IS NOT NULL"),
 )
 Index("ix_statuses_card", statuses.c.card_id, statuses.c.id, **only("card_id IS NOT NULL"))
+Index("ix_statuses_quote", statuses.c.quote_of_id, statuses.c.id, **only("quote_of_id IS NOT NULL"))
+Index(
+    "ix_statuses_quote_authorization",
+    statuses.c.quote_authorization,
+    **only("quote_authorization IS NOT NULL"),
+)
 Index("ix_statuses_listed", statuses.c.id, **only("listed", "listed = 1"))
 Index(
     "ix_statuses_listed_local",
@@ -94,6 +107,20 @@ HEAD = (
     statuses.c.author_id,
     statuses.c.boost_of_id,
     statuses.c.conversation_id,
+)
+
+# By which authors here let a post of theirs be quoted by one of the actor's: each is a document that others may fetch
+# until it is revoked.
+quote_authorizations = Table(
+    "quote_authorizations",
+    metadata,
+    key(),
+    Column("status_id", BigInteger, ForeignKey("statuses.id", ondelete="CASCADE"), nullable=False),
+    words("quoting_uri"),  # the post that quotes it, which need not be known here
+    Column("actor_id", BigInteger, ForeignKey("actors.id", ondelete="CASCADE"), nullable=False, index=True),
+    instant("created_at"),
+    instant("revoked_at", nullable=True),
+    UniqueConstraint("status_id", "quoting_uri"),
 )
 
 # Every change of a status, the first version included; the API's history.

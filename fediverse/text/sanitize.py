@@ -47,6 +47,7 @@ _TAGS: Final = frozenset(
     }
 )
 _CLASS = regex.compile(r"mention|hashtag|ellipsis|invisible|(?:h|p|u|dt|e)-[A-Za-z0-9-]+")
+_QUOTE_CLASS: Final = "quote-inline"
 _NUMBER = regex.compile(r"-?[0-9]{1,6}")
 _MAILTO = regex.compile(r"mailto:[^\s\p{C}<>\"\\`]+", regex.IGNORECASE)
 # Host without user info and without a backslash, which browsers read as "/"; the rest without space and controls.
@@ -75,12 +76,15 @@ def _href(value: str) -> str | None:
     return safe_url(value.replace(" ", "%20"))
 
 
-def keep_attribute(_element: str, attribute: str, value: str) -> str | None:
+def keep_attribute(element: str, attribute: str, value: str) -> str | None:
     """The value that an attribute of the allow-list keeps, or None to drop it."""
     if len(value) > URL_LIMIT:
         return None
     if attribute == "href":
         return _href(value)
+    if attribute == "class" and element == "p":
+        # What clients hide that show the quoted post itself.
+        return _QUOTE_CLASS if _QUOTE_CLASS in value.split()[:16] else None
     if attribute == "class":
         return " ".join(name for name in value.split()[:16] if _CLASS.fullmatch(name)) or None
     if attribute == "translate":
@@ -96,6 +100,7 @@ _clean = nh3.Cleaner(
         "*": set(),  # ammonia's own default lets lang and title through
         "a": {"href", "class", "translate"},
         "span": {"class", "translate"},
+        "p": {"class"},
         "ol": {"start", "reversed"},
         "li": {"value"},
     },
@@ -122,6 +127,7 @@ _structure = nh3.Cleaner(
         "*": set(),  # ammonia's own default lets lang and title through
         "a": {"href", "class", "translate"},
         "span": {"class", "translate"},
+        "p": {"class"},
         "ol": {"start", "reversed"},
         "li": {"value"},
         "img": {"alt"},

@@ -57,10 +57,11 @@ class ActorColumns(TypedDict, total=False):
     default_visibility: str
     default_sensitive: bool
     default_language: str | None
+    default_quote_policy: str
 
 
 # Preferences change how somebody posts, not how they look.
-_INVISIBLE = frozenset({"default_visibility", "default_sensitive", "default_language"})
+_INVISIBLE = frozenset({"default_visibility", "default_sensitive", "default_language", "default_quote_policy"})
 _AGREED = select(actors.c.indexable).where(actors.c.id == bindparam("id"))
 
 
