@@ -91,7 +91,7 @@ async def test_idempotency_key_posts_once(instance: Instance, alice: Account) ->
         ({"status": "x", "media_ids": ["1"]}, 422),
         ({"status": "x", "poll": {"options": ["a", "b"], "expires_in": 60}}, 422),
         ({"status": "x", "scheduled_at": "soon"}, 422),
-        ({"status": "x", "quoted_status_id": "1"}, 422),
+        ({"status": "x", "quoted_status_id": "1"}, 404),
         ({"status": "x", "in_reply_to_id": "1"}, 404),
         ({"status": "x", "in_reply_to_id": "not an id"}, 404),
         ({"status": "x", "in_reply_to_id": "9" * 30}, 404),
