@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from benchmarks import documents, fanout, footprint, inbox, posting, reading, signing
+from benchmarks import documents, fanout, footprint, inbox, posting, reading, searching, signing
 from benchmarks.report import Conditions, Figure, tell
 from benchmarks.server import BenchmarkError
 from benchmarks.sizes import FULL, QUICK
@@ -24,6 +24,7 @@ GROUPS: tuple[tuple[tuple[str, ...], Run], ...] = (
     (("post",), posting.run),
     (("inbox",), inbox.run),
     (("home", "public", "notifications"), reading.run),
+    (("search",), searching.run),
     (("actor", "webfinger", "profile"), documents.run),
     (("memory",), footprint.memory),
 )

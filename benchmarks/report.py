@@ -13,6 +13,7 @@ CPU_SECONDS = "CPU seconds per 1,000"
 MEGABYTES = "MB resident"
 SECONDS = "seconds"
 TIMES = "times"
+MILLISECONDS = "milliseconds"
 # What others may use of the machine before a figure counts as contended.
 CONTENDED = 0.10
 
@@ -36,6 +37,7 @@ BOUNDS = {
     "actor": Bound(0.3),
     "webfinger": Bound(0.2),
     "profile": Bound(1.2),
+    "search": Bound(30.0),
     "memory idle": Bound(120.0),
     "memory after": Bound(220.0),
     "start": Bound(1.2),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, text, update
 from sqlalchemy.engine import make_url
 
 from benchmarks.identity import Peer
@@ -101,6 +101,34 @@ def multiply_notes(database: str, total: int) -> None:
         for copy in range(1, -(-(total - stored) // len(notes)) + 1):
             with engine.begin() as tx:
                 _copy_notes(tx, notes, beside, _Older(copied, back=copy * span), mark=f"-copy{copy}")
+
+
+def multiply_posts(database: str, total: int) -> None:
+    """At least ``total`` posts are stored, and found by their words: older copies of those that were written here."""
+    shifted = {"id": "id - :back", "conversation_id": "conversation_id - :back", "created_at": "created_at - :age"}
+    names = ", ".join(column.name for column in statuses.c)
+    values = ", ".join(shifted.get(column.name, column.name) for column in statuses.c)
+    with _opened(database) as engine:
+        key = "rowid" if engine.dialect.name == "sqlite" else "status_id"
+        with engine.begin() as tx:
+            first, last, stored = tx.execute(
+                select(func.min(statuses.c.id), func.max(statuses.c.id), func.count()).where(statuses.c.local)
+            ).one()
+        for copy in range(1, -(-total // stored)):
+            back = copy * (last - first + 1)
+            with engine.begin() as tx:
+                given = {"back": back, "age": back >> ids.LOW_BITS, "first": first}
+                tx.execute(
+                    text(f"INSERT INTO statuses ({names}) SELECT {values} FROM statuses WHERE id >= :first"),
+                    given,
+                )
+                tx.execute(
+                    text(
+                        f"INSERT INTO status_words ({key}, words) "
+                        f"SELECT {key} - :back, words FROM status_words WHERE {key} >= :first"
+                    ),
+                    given,
+                )
 
 
 class _Older:

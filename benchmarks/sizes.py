@@ -21,6 +21,8 @@ class Sizes:
     deliveries: int = 2000
     stored: int = 100_000
     timeline: int = 1000
+    searched: int = 1_000_000
+    searched_written: int = 1000
     seconds: float = 5.0
     starts: int = 5
     rest: float = 10.0
@@ -40,6 +42,8 @@ QUICK = Sizes(
     deliveries=40,
     stored=200,
     timeline=40,
+    searched=200,
+    searched_written=60,
     seconds=0.4,
     starts=1,
     rest=1.0,

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import identity, micro
 from benchmarks.__main__ import NAMES
 from benchmarks.client import Driven
-from benchmarks.report import BOUNDS, CPU_SECONDS, Figure
+from benchmarks.report import BOUNDS, CPU_SECONDS, MILLISECONDS, Figure
 
 _ROOT = Path(__file__).parent.parent
 
@@ -55,6 +55,13 @@ def test_all_that_the_inbox_took_in_shows_up() -> None:
     stored = int(full["what"].split()[-2])
     assert stored >= 200
     assert growth["figure"] == pytest.approx(full["figure"] / empty["figure"], rel=0.01)
+
+
+@pytest.mark.timeout(240)
+def test_searches_find_what_is_stored() -> None:
+    (search,) = _run("search")
+    assert all(figure["figure"] > 0 and figure["unit"] == MILLISECONDS for figure in search["figures"])
+    assert search["figures"][0]["found"] == 20
 
 
 def test_a_name_that_is_none_is_refused() -> None:

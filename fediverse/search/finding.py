@@ -32,7 +32,7 @@ from fediverse.search.language import Query
 from fediverse.search.notation import expression
 from fediverse.tables.actors import actors, blocks, follows
 from fediverse.tables.statuses import HEAD, bookmarks, favourites, mentions, statuses
-from fediverse.visibility import muted_by, visible_where
+from fediverse.visibility import muted_by, shows, visible_where
 
 _me = bindparam("me", type_=BigInteger)
 _now = bindparam("now", type_=BigInteger)
@@ -107,6 +107,7 @@ def _found(dialect: str, forward: bool, dated: bool) -> Select[Any]:
             id_ < bindparam("high", type_=BigInteger),
             _findable(),
             visible_where(_me),
+            shows(statuses.c.author_id, viewer_id=_me),
             statuses.c.author_id.not_in(muted_by(_me, now=_now)),
             statuses.c.author_id.not_in(select(blocks.c.target_id).where(blocks.c.actor_id == _me)),
         )
