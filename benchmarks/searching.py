@@ -35,6 +35,7 @@ async def run(setting: Setting) -> dict[str, list[Figure]]:
     async with stage(setting) as place:
         rare = await _write(place, place.sizes.searched_written)
         rows.multiply_posts(place.server.database, place.sizes.searched)
+        place.reconnect()  # copying takes longer than a connection may be idle
         stored = rows.stored_notes(place.server.database)
         return {
             "search": [

@@ -50,6 +50,11 @@ class Stage:
         self._patience = setting.patience
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
+    def reconnect(self) -> None:
+        """The requests that follow go over new connections."""
+        self.client.close()
+        self.client = Client(self.server.url)
+
     def get(self, path: str) -> bytes:
         """A request of the account's to the client API."""
         return plain("GET", self.server.url + path, headers=self._headers)
