@@ -15,6 +15,9 @@ SECOND = 1000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+WEEK = 7 * DAY
+# The epoch was a Thursday.
+_FIRST_MONDAY = 4 * DAY
 
 
 def now() -> Instant:
@@ -38,3 +41,8 @@ def rfc3339(instant: Instant) -> str:
     whole, millis = divmod(instant, 1000)
     t = time.gmtime(whole)
     return f"{t.tm_year:04d}-{t.tm_mon:02d}-{t.tm_mday:02d}T{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}.{millis:03d}Z"
+
+
+def week_of(instant: Instant) -> Instant:
+    """The beginning (Monday, UTC) of the week of an instant."""
+    return instant - (instant - _FIRST_MONDAY) % WEEK

@@ -8,15 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Final, TypedDict, Unpack
+from datetime import date
+from typing import Any, Final, Literal, TypedDict, Unpack
 
 from sqlalchemy import Connection, select
 
+from fediverse.clock import Instant, rfc3339
 from fediverse.db import insert
 from fediverse.errors import Invalid
 from fediverse.settings import SettingsError
 from fediverse.tables.instance import instance
 from fediverse.text import is_blank, normalise
+from fediverse.text.languages import LANGUAGES
 from fediverse.urls import Urls
 
 DEFAULT_NAME: Final = "Fediverse"
@@ -29,6 +32,7 @@ _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 _NAME_LENGTH: Final = 60
 _DESCRIPTION_LENGTH: Final = 500
 _RULES: Final = 20
+_TEXT_LENGTH: Final = 100_000
 _RULE_LENGTH: Final = 300
 
 
@@ -43,6 +47,8 @@ class InstanceInfo:
     colour: str = DEFAULT_COLOUR  # #rrggbb, lower case
     logo: str | None = None  # a picture's key in media storage
     rules: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ("en",)  # codes of ISO 639, what is spoken here
+    domain_blocks: str = "nobody"  # who may see which servers are blocked: nobody, users or everybody
 
 
 class Changes(TypedDict, total=False):
@@ -55,6 +61,20 @@ class Changes(TypedDict, total=False):
     colour: str
     logo: str | None
     rules: tuple[str, ...]
+    languages: tuple[str, ...]
+    domain_blocks: str
+
+
+#: The longer texts that the instance may have.
+TextName = Literal["extended_description", "privacy_policy", "terms_of_service"]
+
+
+class InstanceText(TypedDict):
+    """A text of the instance: as it was written, since when, and from which day on it holds."""
+
+    source: str
+    updated_at: Instant
+    effective: str  # 2026-01-31
 
 
 class VapidKeys(TypedDict):
@@ -70,8 +90,9 @@ _PROPERTIES: Final = frozenset(field.name for field in fields(InstanceInfo))
 def get(tx: Connection) -> InstanceInfo:
     """How the instance presents itself now; defaults where nothing was said."""
     found: dict[str, Any] = {row.name: row.value for row in tx.execute(select(instance)) if row.name in _PROPERTIES}
-    if "rules" in found:
-        found["rules"] = tuple(found["rules"])
+    for name in ("rules", "languages"):
+        if name in found:
+            found[name] = tuple(found[name])
     return InstanceInfo(**found)
 
 
@@ -81,6 +102,28 @@ def update(tx: Connection, **changes: Unpack[Changes]) -> InstanceInfo:
     for name, value in cleaned.items():
         _put(tx, name, value)
     return get(tx)
+
+
+def texts(tx: Connection, name: TextName) -> list[InstanceText]:
+    """The versions of a text, the newest first; empty when there is none."""
+    found: list[InstanceText] | None = tx.scalar(select(instance.c.value).where(instance.c.name == f"text.{name}"))
+    return found or []
+
+
+def set_text(tx: Connection, name: TextName, source: str, *, effective: date | None = None, now: Instant) -> bool:
+    """The text says this, from a day on if that is given; an empty one is gone. Returns whether there is a text now.
+
+    Of terms of service the older versions stay, by the days from which they held. Raises Invalid for what is too long.
+    """
+    source = normalise(source).strip()
+    if len(source) > _TEXT_LENGTH:
+        raise Invalid(f"The text is longer than {_TEXT_LENGTH} characters. Shorten it.")
+    day = effective.isoformat() if effective is not None else rfc3339(now)[:10]
+    kept = [one for one in texts(tx, name) if one["effective"] != day] if name == "terms_of_service" else []
+    version: InstanceText = {"source": source, "updated_at": now, "effective": day}
+    versions = sorted([*kept, version], key=lambda one: one["effective"], reverse=True) if source else []
+    _put(tx, f"text.{name}", versions)
+    return bool(source)
 
 
 def freeze_names(tx: Connection, urls: Urls) -> bool:
@@ -175,10 +218,26 @@ def _check_rules(value: tuple[str, ...]) -> list[str]:
     return rules
 
 
+def _check_languages(value: tuple[str, ...]) -> list[str]:
+    codes = list(dict.fromkeys(code.strip().lower() for code in value if code.strip()))
+    unknown = [code for code in codes if code not in LANGUAGES]
+    if unknown or not codes:
+        raise Invalid("Name languages by their two-letter codes, such as en or de.")
+    return codes
+
+
+def _check_domain_blocks(value: str) -> str:
+    if value not in {"nobody", "users", "everybody"}:
+        raise Invalid("Those who may see the list of blocked servers are nobody, users or everybody.")
+    return value
+
+
 _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "name": _check_name,
     "description": _check_description,
     "contact_email": _check_email,
     "colour": _check_colour,
     "rules": _check_rules,
+    "languages": _check_languages,
+    "domain_blocks": _check_domain_blocks,
 }

@@ -11,7 +11,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from fediverse import access, clock, jobs, keys, mail, media, metrics, queue, scheduled, search, statuses, timelines
-from fediverse.actors import hidden_hosts, signing_up, verification
+from fediverse.actors import hidden_hosts, people, signing_up, verification
 from fediverse.cards import fetching
 from fediverse.db import Database
 from fediverse.inbox.worker import Worker as InboxWorker
@@ -84,6 +84,7 @@ class Workers:
                     continue
                 await self._remote_files.evict()
                 await self._database.write(signing_up.forget_unconfirmed, now=clock.now())
+                await self._database.write(people.sweep, now=clock.now())
             except Exception:
                 log.exception("workers.housekeeping_failed")
             await queue.sleep_until_woken(stop, seconds=_HOUR_SECONDS, keep=True)

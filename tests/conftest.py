@@ -18,6 +18,7 @@ from fediverse.db import Database, open_database, postgres_engine, sqlite_engine
 from fediverse.migrations import upgrade
 from tests.peers import scripted
 from tests.support import postgres
+from tests.support.commands import Commands
 from tests.support.instance import Instance, running
 
 DATABASES = ("sqlite", "postgres")
@@ -129,6 +130,13 @@ async def make_instance(new_database: Callable[[], str], tmp_path: Path) -> Asyn
 async def instance(make_instance: MakeInstance) -> Instance:
     """One running instance without accounts. Workers run when a test says ``await instance.tick()``."""
     return await make_instance()
+
+
+@pytest.fixture
+def commands(new_database: Callable[[], str], tmp_path: Path) -> Commands:
+    """The command line on an empty, migrated database."""
+    settings = {"DATABASE_URL": new_database(), "DATA_DIR": str(tmp_path), "SECRET_KEY": "only the tests know this one"}
+    return Commands({f"FEDIVERSE_{name}": value for name, value in settings.items()})
 
 
 @pytest.fixture

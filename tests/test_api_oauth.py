@@ -389,6 +389,8 @@ ENDPOINTS = [
     ("GET", "/api/v1/filters/1", "read:filters"),
     ("PUT", "/api/v1/filters/1", "write:filters"),
     ("DELETE", "/api/v1/filters/1", "write:filters"),
+    ("GET", "/api/v2/suggestions", "read:accounts"),
+    ("GET", "/api/v1/suggestions", "read:accounts"),
     ("GET", "/api/v1/timelines/home", "read:statuses"),
     ("GET", "/api/v1/timelines/public", "read:statuses"),
     ("GET", "/api/v1/timelines/tag/x", "read:statuses"),

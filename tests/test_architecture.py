@@ -24,6 +24,7 @@ OWNERS = {
     "actors": {"actors", "statuses", "moderation"},
     "actor_keys": {"actors"},
     "people": {"actors"},
+    "person_weeks": {"actors"},
     "memberships": {"actors"},
     "follows": {"actors"},
     "blocks": {"actors"},
@@ -77,6 +78,7 @@ OWNERS = {
     "pictures": {"media"},
     "reports": {"admin"},
     "status_words": {"search"},
+    "suggestion_dismissals": {"suggestions"},
     "actor_words": {"search"},
     "attachments": {"media"},
 }

@@ -1,4 +1,5 @@
-"""People, and who of them may speak as which actor. Owner of the tables ``people`` and ``memberships``.
+"""People, and who of them may speak as which actor. Owner of the tables ``people``,
+``person_weeks`` and ``memberships``.
 
 A person signs in; an actor speaks. Nobody but the person, moderators and the operator sees what is stored here.
 """
@@ -13,14 +14,15 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, Row, delete, exists, select, update
 
 from fediverse import events, ids
-from fediverse.clock import DAY, Instant
+from fediverse.clock import DAY, WEEK, Instant, week_of
 from fediverse.db import insert
 from fediverse.errors import Conflict, Invalid
 from fediverse.roles import STAFF
-from fediverse.tables.actors import actors, memberships, people
+from fediverse.tables.actors import actors, memberships, people, person_weeks
 
 Role = Literal["owner", "admin", "moderator", "user"]
 
+WEEKS_KEPT: Final = 13
 ROLES: Final[tuple[Role, ...]] = ("owner", "admin", "moderator", "user")
 
 _IN_USE: Final = "This e-mail address is in use already. Sign in, or use another one."
@@ -249,6 +251,13 @@ def seen(tx: Connection, person_id: int, *, now: Instant) -> None:
         .where(people.c.id == person_id, (people.c.last_active_at.is_(None)) | (people.c.last_active_at < today))
         .values(last_active_at=now)
     )
+    week = {"week": week_of(now), "person_id": person_id}
+    tx.execute(insert(tx, person_weeks).values(**week).on_conflict_do_nothing())
+
+
+def sweep(tx: Connection, *, now: Instant) -> None:
+    """Nobody's visits of long ago are remembered."""
+    tx.execute(delete(person_weeks).where(person_weeks.c.week < week_of(now - WEEKS_KEPT * WEEK)))
 
 
 def delete_person(tx: Connection, person_id: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from fediverse.api import (
+    about,
     accounts,
     apps,
     conversations,
@@ -27,6 +28,7 @@ from fediverse.api import (
     notification_policy,
     notifications,
     oauth,
+    people,
     polls,
     posting,
     profile,
@@ -55,7 +57,10 @@ def add_routes(app: web.Application) -> None:
     app.cleanup_ctx.append(instance.means)
     app.cleanup_ctx.append(streaming.means)
     app.on_shutdown.append(streaming.end)
+    app.cleanup_ctx.append(about.means)
     for module in (
+        about,
+        people,
         accounts,
         apps,
         conversations,

@@ -68,6 +68,7 @@ async def _show(request: web.Request, shape: Callable[[InstanceFacts, Site], Any
             description=info.description,
             contact_email=info.contact_email,
             rules=info.rules,
+            languages=info.languages,
             thumbnail=site.urls.media(info.logo) if info.logo else site.static("header.png"),
             limits=_LIMITS,
             contact=contact if contact is not None and contact.deleted_at is None else None,

@@ -13,6 +13,7 @@ from fediverse.cli.accounts import account, token
 from fediverse.cli.check import check
 from fediverse.cli.database import db
 from fediverse.cli.hosts import domain
+from fediverse.cli.instance import instance
 from fediverse.cli.posts import status
 from fediverse.cli.serve import serve, work
 from fediverse.errors import FediverseError
@@ -25,7 +26,7 @@ def cli() -> None:
     """A company's own microblog on the open social web."""
 
 
-for command in (serve, work, db, check, account, token, domain, status):
+for command in (serve, work, db, check, account, token, domain, status, instance):
     cli.add_command(command)
 
 

@@ -4,6 +4,7 @@ What a row needs beside itself comes in views (`StatusView`, `NotificationView`)
 queries. Ids are decimal strings, instants RFC 3339.
 """
 
+from fediverse.entities.about import domain_block, instance_text, terms_of_service, week
 from fediverse.entities.accounts import (
     account,
     credential_account,
@@ -11,6 +12,7 @@ from fediverse.entities.accounts import (
     preferences,
     profile,
     relationship,
+    suggestion,
 )
 from fediverse.entities.admin import report
 from fediverse.entities.attachments import address, own_attachment, preview_address
@@ -73,6 +75,7 @@ __all__ = [
     "conversation",
     "credential_account",
     "credential_application",
+    "domain_block",
     "filter_",
     "filter_keyword",
     "filter_status",
@@ -80,6 +83,7 @@ __all__ = [
     "grouped",
     "history",
     "instance_rules",
+    "instance_text",
     "instance_v1",
     "instance_v2",
     "list_",
@@ -100,8 +104,11 @@ __all__ = [
     "server_metadata",
     "status",
     "status_source",
+    "suggestion",
     "tag",
+    "terms_of_service",
     "token",
     "userinfo",
     "visibility_name",
+    "week",
 ]

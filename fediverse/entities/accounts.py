@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Row
@@ -240,4 +241,13 @@ def relationship(facts: RelationshipFacts) -> dict[str, Any]:
         "domain_blocking": facts.domain_blocking,
         "endorsed": facts.endorsed,
         "note": facts.note,
+    }
+
+
+def suggestion(row: Row[Any], sources: Sequence[str], site: Site) -> dict[str, Any]:
+    """A Suggestion: an account, and why it is suggested, in the old words and the new ones."""
+    return {
+        "source": "global" if "most_followed" in sources else "past_interactions",
+        "sources": list(sources),
+        "account": account(row, site),
     }

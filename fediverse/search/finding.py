@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     Text,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    true,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
@@ -39,6 +41,8 @@ _now = bindparam("now", type_=BigInteger)
 _asked = bindparam("asked", type_=Text)
 # Times of posts and of their ids may differ by what counts as fresh when a post arrives.
 _SLACK = 10 * 60 * 1000
+# So many posts are gone through one by one on PostgreSQL.
+_NEAR = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +88,49 @@ def posts(
         "limit": part.limit,
         "offset": part.offset,
     }
-    rows = tx.execute(_found(tx.dialect.name, forward, dated), values).all()
+    rows = _near(tx, forward, dated, values) if tx.dialect.name == "postgresql" else None
+    if rows is None:
+        rows = tx.execute(_found(tx.dialect.name, forward, dated), values).all()
     return list(reversed(rows)) if forward else list(rows)
 
 
+def _near(tx: Connection, forward: bool, dated: bool, values: dict[str, Any]) -> Sequence[Row[Any]] | None:
+    """What is found among the next posts of the index alone; None when that is not enough.
+
+    PostgreSQL either reads the index of words, which for a common word yields very many posts to be sorted, or goes
+    through the posts from the newest on, which for a rare word takes very long; and it cannot know beforehand. So
+    some posts are gone through, and where they do not suffice, the word is not common.
+    """
+    edge = tx.scalar(_edge(forward), {"low": values["low"], "high": values["high"], "near": _NEAR})
+    if edge is None:
+        return None
+    narrowed = values | {"high" if forward else "low": edge}
+    rows = tx.execute(_found("postgresql", forward, dated, near=True), narrowed).all()
+    return rows if len(rows) == values["limit"] else None
+
+
+@lru_cache(2)
+def _edge(forward: bool) -> Select[Any]:
+    id_ = table("status_words", column("status_id", BigInteger)).c.status_id
+    within = (id_ > bindparam("low", type_=BigInteger), id_ < bindparam("high", type_=BigInteger))
+    return select(id_).where(*within).order_by(id_.asc() if forward else id_.desc()).offset(bindparam("near")).limit(1)
+
+
 @lru_cache(16)
-def _found(dialect: str, forward: bool, dated: bool) -> Select[Any]:
+def _found(dialect: str, forward: bool, dated: bool, *, near: bool = False) -> Select[Any]:
     id_: ColumnElement[int]
+    index: FromClause
+    matches: ColumnElement[bool]
     if dialect == "sqlite":
         index = table("status_words", column("rowid", BigInteger), column("status_words", Text))
         id_, matches = index.c.rowid, index.c.status_words.op("MATCH")(_asked)
     else:
         index = table("status_words", column("status_id", BigInteger), column("words", Text))
-        id_, matches = index.c.status_id, index.c.words.op("@@")(cast(_asked, TSQUERY))
+        matches = index.c.words.op("@@")(cast(_asked, TSQUERY))
+        if not near:
+            found = select(index.c.status_id).where(matches).cte("found").prefix_with("MATERIALIZED")
+            index, matches = found, true()
+        id_ = index.c.status_id
     statement = (
         select(*HEAD)
         .select_from(index)

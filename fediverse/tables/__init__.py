@@ -17,6 +17,7 @@
 - ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
 - ``access``: access (all)
 - ``push``: push.subscriptions (push_subscriptions), push.queue (pushes)
+- ``discovery``: suggestions (suggestion_dismissals)
 - ``search``: search (status_words, actor_words)
 - ``instance``: instance (instance), moderation (host_blocks, audit_log), jobs (jobs), media (pictures)
 - ``moderation``: admin (all)
@@ -30,6 +31,7 @@ from fediverse.tables import (
     actors,
     cards,
     conversations,
+    discovery,
     filters,
     inbox,
     instance,
@@ -51,6 +53,7 @@ __all__ = [
     "actors",
     "cards",
     "conversations",
+    "discovery",
     "filters",
     "inbox",
     "instance",

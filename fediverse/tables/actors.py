@@ -86,6 +86,9 @@ Index(
     **only("host = ''"),
 )
 Index("ix_actors_host", actors.c.host)
+# The directory and the suggestions.
+Index("ix_actors_active", actors.c.last_status_at, actors.c.id, **only("discoverable", "discoverable = 1"))
+Index("ix_actors_followed", actors.c.followers_count, actors.c.id, **only("discoverable", "discoverable = 1"))
 
 actor_keys = Table(
     "actor_keys",
@@ -115,6 +118,15 @@ people = Table(
     words("new_email"),  # the address that is to take the place of the other, once it is confirmed
     instant("suspended_at", nullable=True),
     instant("last_active_at", nullable=True),
+)
+
+# Who was here in which week, for the public count of that.
+person_weeks = Table(
+    "person_weeks",
+    metadata,
+    instant("week"),
+    Column("person_id", BigInteger, ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    PrimaryKeyConstraint("week", "person_id"),
 )
 
 memberships = Table(
