@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from fediverse import access
+from fediverse import access, clock
+from fediverse.actors import people
 from tests.support.browser import Browser, PageSeen
 from tests.support.instance import PASSWORD, Account, Instance
 
@@ -157,3 +158,53 @@ async def test_the_page_lets_its_form_lead_to_the_application_only(
     policy = (await ask(browser, app, redirect_uri=uri)).headers["Content-Security-Policy"]
     assert policy.endswith(f"form-action 'self' {source}".rstrip())
     assert "frame-ancestors 'none'" in policy
+
+
+async def test_one_chooses_as_whom_the_application_acts(
+    instance: Instance, browser: Browser, alice: Account, app: Any
+) -> None:
+    brand, stranger = await instance.account("brand"), await instance.account("stranger")
+    await instance.database.write(lambda tx: people.join(tx, alice.person_id, brand.id, now=clock.now()))
+    await browser.sign_in("alice", PASSWORD)
+    page = await ask(browser, app)
+    assert "As which account?" in page.words
+    form = page.form("/oauth/authorize")
+    assert form.fields["account"] == str(alice.id)
+    refused = await browser.send(form, follow=False, decision="allow", account=str(stranger.id))
+    assert (refused.status, "Location" in refused.headers) == (403, False)
+    answer = await browser.send(form, follow=False, decision="allow", account=str(brand.id))
+    code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+    sent = {
+        "grant_type": "authorization_code",
+        "client_id": app["client_id"],
+        "client_secret": app["client_secret"],
+        "redirect_uri": URI,
+        "code": code,
+    }
+    token = (await instance.call("POST", "/oauth/token", data=sent))["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    me = await instance.call("GET", "/api/v1/accounts/verify_credentials", headers=headers)
+    assert me["acct"] == "brand"
+
+    # Both what acts for the person and where it is signed in can be seen, and ended, by nobody else.
+    async with Browser(instance.url) as other, Browser(instance.url) as foreign:
+        await other.sign_in("alice", PASSWORD)
+        await foreign.sign_in("stranger", PASSWORD)
+        page = await browser.get("/settings/apps")
+        assert "<b>App</b> as @brand" in page.words
+        revoke = next(form for form in page.forms if form.fields.get("app") == app["id"])
+        mark = next(form.fields["session"] for form in page.forms if "session" in form.fields)
+        theirs = await foreign.get("/settings/apps")
+        csrf = theirs.form("/logout").fields["csrf"]
+        for path, fields in (("revoke", {"app": app["id"]}), ("sign_out", {"session": mark})):
+            await foreign.request("POST", f"/settings/apps/{path}", data={"csrf": csrf, **fields})
+        await instance.call("GET", "/api/v1/accounts/verify_credentials", headers=headers)
+        page = await browser.send(revoke)
+        assert "<b>App</b>" not in page.words
+        await instance.call("GET", "/api/v1/accounts/verify_credentials", headers=headers, status=401)
+        elsewhere = [form for form in page.forms if "session" in form.fields]
+        assert len(elsewhere) == 2
+        here = page.text.index("This one") > page.text.index(elsewhere[1].fields["session"])
+        await browser.send(elsewhere[0] if here else elsewhere[1])
+        assert "/login" in (await other.get("/home")).url
+        assert (await browser.get("/home")).url.endswith("/home")

@@ -111,6 +111,7 @@ async def metadata(request: web.Request) -> web.Response:
 
 
 @routes.get("/oauth/userinfo")
+@routes.post("/oauth/userinfo")
 async def userinfo(request: web.Request) -> web.Response:
     """Who is signed in, for applications that know OpenID Connect."""
     return await respond.read(request, lambda tx, call: entities.userinfo(call.actor(tx), call.site), scope="profile")

@@ -6,15 +6,18 @@ be what is wrong.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from fediverse import access
 from fediverse.access import OUT_OF_BAND, AuthorizeRequest, OAuthError
-from fediverse.params import Params, query
+from fediverse.actors import people
+from fediverse.errors import Forbidden
+from fediverse.params import Params, query, read_id
 from fediverse.web import render
 from fediverse.web.visit import Visit, form, read, see_other, with_form, write
 
@@ -36,9 +39,13 @@ _ASKED: Final = (
 async def ask(request: web.Request) -> web.Response:
     """The question, for somebody who is signed in; others sign in first. 400 for an application that cannot ask."""
     sent = query(request)
-    visit, asked = await read(request, lambda tx, _visit: _check(tx, sent), full=False)
-    me = visit.me  # signs in first, once it is sure that there is something to decide
-    del me
+
+    def find(tx: Connection, visit: Visit) -> tuple[AuthorizeRequest, Sequence[Row[Any]]]:
+        asked = _check(tx, sent)
+        # Signs in first, once it is sure that there is something to decide.
+        return asked, people.actors_of(tx, visit.person_id)
+
+    visit, (asked, mine) = await read(request, find, full=False)
     out_of_band = asked.redirect_uri == OUT_OF_BAND
     parts = urlsplit(asked.redirect_uri)
     return render.page(
@@ -46,6 +53,7 @@ async def ask(request: web.Request) -> web.Response:
         "authorize.html",
         form_target=None if out_of_band else asked.redirect_uri,
         app=asked.app,
+        mine=mine,
         sentences=access.describe_scopes(asked.scopes),
         target="" if out_of_band else parts.netloc or f"{parts.scheme}:",
         asked=[(name, sent.text(name)) for name in _ASKED if sent.has(name)],
@@ -61,7 +69,10 @@ async def decide(request: web.Request) -> web.Response:
     def work(tx: Connection, visit: Visit) -> tuple[AuthorizeRequest, str]:
         asked = _check(tx, sent)
         me, person_id = visit.me, visit.person_id
-        code = access.create_code(tx, asked, person_id=person_id, actor_id=me.id, now=visit.now) if allowed else ""
+        chosen = read_id(sent.text("account")) or me.id
+        if all(actor.id != chosen for actor in people.actors_of(tx, person_id)):
+            raise Forbidden("You may not speak as this account.")
+        code = access.create_code(tx, asked, person_id=person_id, actor_id=chosen, now=visit.now) if allowed else ""
         return asked, code
 
     visit, (asked, code) = await write(request, work)

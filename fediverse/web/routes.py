@@ -14,6 +14,7 @@ from fediverse.media import PictureStore, RemoteFiles
 from fediverse.web import (
     account,
     actions,
+    connected,
     consent,
     entrance,
     feeds,
@@ -48,6 +49,7 @@ _ROOMS: Final = (
     consent,
     settings,
     account,
+    connected,
 )
 
 
