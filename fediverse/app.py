@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 
 from aiohttp import web
@@ -16,11 +18,13 @@ from fediverse.actors import directory
 from fediverse.actors import routes as actor_routes
 from fediverse.actors.discovery import Discovery
 from fediverse.actors.signing import Keyring
+from fediverse.counts import Counts
 from fediverse.db import open_database
 from fediverse.events import Hub
 from fediverse.inbox import routes as inbox_routes
 from fediverse.outbox import routes as outbox_routes
 from fediverse.push import vapid
+from fediverse.relay import Relay
 from fediverse.remote import AddressGuard, Remote
 from fediverse.settings import Settings
 from fediverse.site import Site, proxy_key
@@ -51,10 +55,13 @@ def create_app(settings: Settings, *, run_workers: bool = True, patience: Patien
     app[keys.SETTINGS] = settings
     app[keys.URLS] = urls
     app[keys.HUB] = Hub()
-    app[keys.LIMITER] = throttle.limiter()
+    counts = Counts()
+    app[keys.LIMITER] = throttle.limiter(counts)
     app[keys.SITE] = Site(urls, VERSION, proxy_key(settings.secret), settings.registrations)
     app[caller.TRUSTED] = caller.trusted_networks(settings)
     app.cleanup_ctx.append(_resources)
+    if settings.redis_url:
+        app.cleanup_ctx.append(partial(_relayed, counts))
     app.cleanup_ctx.append(workers.prepare)
     if run_workers:
         app.cleanup_ctx.append(workers.running)
@@ -81,6 +88,19 @@ async def _resources(app: web.Application) -> AsyncIterator[None]:
         app[keys.KEYRING] = Keyring(database, urls, settings.secret)
         app[keys.DISCOVERY] = Discovery(database, remote, urls, app[keys.KEYRING])
         yield
+
+
+async def _relayed(counts: Counts, app: web.Application) -> AsyncIterator[None]:
+    """What happens in one process is told to the others."""
+    settings = app[keys.SETTINGS]
+    app[keys.RELAY] = relay = Relay(
+        settings.redis_url, settings.urls.domain, app[keys.HUB], counts, on_changes=app[keys.DATABASE].changed_elsewhere
+    )
+    task = asyncio.create_task(relay.run())
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _prepare(tx: Connection, settings: Settings) -> str:

@@ -160,7 +160,8 @@ class Database:
             self._writer = None
         self._local = threading.local()
         self._open: list[Connection] = []
-        #: Grows with every write of this process: what was read while it stood still is still true of this process.
+        #: Grows with every write of this process, and of others that tell: what was read while it stood still is
+        #: still true of this process.
         self.commits = 0
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -189,6 +190,10 @@ class Database:
         if messages:
             self._on_commit(messages)
         return result
+
+    def changed_elsewhere(self) -> None:
+        """Another process wrote: what was read before may be out of date."""
+        self.commits += 1
 
     async def close(self) -> None:
         """Everything submitted is committed, and the connections are closed."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fediverse.events import Hub
     from fediverse.inbox.receive import Receiver
     from fediverse.media import PictureStore, RemoteFiles
+    from fediverse.relay import Relay
     from fediverse.remote import Remote
     from fediverse.settings import Settings
     from fediverse.site import Site
@@ -30,6 +31,8 @@ URLS: web.AppKey[Urls] = web.AppKey("urls")
 DATABASE: web.AppKey[Database] = web.AppKey("database")
 #: Hands out committed events.
 HUB: web.AppKey[Hub] = web.AppKey("hub")
+#: Tells other processes what happens here; there is none without Redis.
+RELAY: web.AppKey[Relay] = web.AppKey("relay")
 #: The only outgoing HTTP client.
 REMOTE: web.AppKey[Remote] = web.AppKey("remote")
 #: Finds actors and posts on other servers.

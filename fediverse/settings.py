@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -30,10 +30,6 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 
 Registrations = Literal["closed", "invite", "approval", "open"]
-
-_NOT_BUILT = {
-    "redis_url": "Redis is not supported yet: unset FEDIVERSE_REDIS_URL. One process serves an instance without it.",
-}
 
 
 class SettingsError(Exception):
@@ -59,7 +55,7 @@ class Settings(BaseSettings):
     secret_key: str = ""
     #: Private addresses that may be reached, comma-separated: ``127.0.0.1:8001``, ``10.1.0.0/16``.
     allowed_private_addresses: str = ""
-    #: Events between processes, once there is more than one.
+    #: Redis or Valkey, which carries events between processes once there is more than one: ``redis://…``.
     redis_url: str = ""
     #: Where pictures are stored: a folder's path or an S3 URL; ``media`` in the data folder unless set.
     media_url: str = ""
@@ -95,6 +91,16 @@ class Settings(BaseSettings):
         port = "" if parts.port in (None, default) else f":{parts.port}"
         return f"{parts.scheme}://{host}{port}"
 
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str) -> str:
+        value = value.strip()
+        if value and urlsplit(value).scheme not in {"redis", "rediss", "valkey", "valkeys", "unix"}:
+            raise ValueError(
+                "must look like redis://127.0.0.1:6379/0, valkey://…, rediss://… or unix:///run/redis.sock"
+            )
+        return value
+
     @field_validator("domain")
     @classmethod
     def _clean_domain(cls, value: str) -> str:
@@ -126,14 +132,6 @@ class Settings(BaseSettings):
     @classmethod
     def _split_proxies(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_what_is_not_built(cls, values: Any) -> Any:
-        for name, sentence in _NOT_BUILT.items():
-            if isinstance(values, dict) and values.get(name):
-                raise ValueError(sentence)
-        return values
 
     @classmethod
     def settings_customise_sources(

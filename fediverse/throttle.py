@@ -19,12 +19,12 @@ from typing import Any
 
 from aiohttp import hdrs, web
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter, RateLimiter
 
 from fediverse import keys
 from fediverse.caller import client_address
 from fediverse.clock import SECOND, rfc3339
+from fediverse.counts import Counts
 from fediverse.errors import TooManyRequests, Unauthorized
 from fediverse.settings import Settings
 
@@ -48,9 +48,9 @@ class TooManyLookUps(Unauthorized):
     """The caller had others asked in vain too often: nobody is asked who signed."""
 
 
-def limiter() -> RateLimiter:
-    """Counts in this process's memory."""
-    return FixedWindowRateLimiter(MemoryStorage())
+def limiter(counts: Counts) -> RateLimiter:
+    """Counts in this process's memory, which may be shared with others."""
+    return FixedWindowRateLimiter(counts)
 
 
 def throttle(settings: Settings) -> list[Any]:

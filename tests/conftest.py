@@ -121,7 +121,8 @@ async def make_instance(new_database: Callable[[], str], tmp_path: Path) -> Asyn
         async def make(**settings: Any) -> Instance:
             folder = tmp_path / f"instance-{uuid.uuid4().hex[:8]}"
             folder.mkdir()
-            return await stack.enter_async_context(running(new_database(), folder, **settings))
+            database_url = settings.pop("database_url", "") or new_database()
+            return await stack.enter_async_context(running(database_url, folder, **settings))
 
         yield make
 

@@ -94,7 +94,7 @@ def test_settings_that_contradict_themselves_are_refused(cli: Run) -> None:
     for settings, sentence in (
         ({"FEDIVERSE_BASE_URL": "example.com"}, "FEDIVERSE_BASE_URL"),
         ({"FEDIVERSE_REGISTRATIONS": "maybe"}, "FEDIVERSE_REGISTRATIONS"),
-        ({"FEDIVERSE_REDIS_URL": "redis://127.0.0.1"}, "Redis is not supported yet"),
+        ({"FEDIVERSE_REDIS_URL": "127.0.0.1:6379"}, "FEDIVERSE_REDIS_URL"),
         ({"FEDIVERSE_SMTP_URL": "mail.example.com"}, "smtp://user:password@mail.example.com:587"),
         ({"FEDIVERSE_MAIL_FROM": "Acme <a@example.com>"}, "must be an e-mail address"),
         ({"FEDIVERSE_BASEURL": "https://example.com"}, "no setting FEDIVERSE_BASEURL"),
@@ -118,6 +118,9 @@ def test_check_says_what_is_missing(cli: Run) -> None:
     assert "only this machine can reach" in found.stdout
     assert "no owner yet" in found.stdout
     assert "revision" in found.stdout
+    assert "Redis" not in found.stdout
+    found = cli("check", code=1, FEDIVERSE_REDIS_URL="valkey://127.0.0.1:9/0")
+    assert "Redis at 127.0.0.1:9 does not answer" in found.stdout
 
 
 def test_check_says_who_else_can_read_the_database(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import click
 from sqlalchemy import Connection
 
-from fediverse import instance, migrations
+from fediverse import instance, migrations, relay
 from fediverse.actors import directory, people
 from fediverse.cli.context import migrate, settings_for
 from fediverse.db import Database, open_database
@@ -63,6 +63,7 @@ async def _findings(settings: Settings) -> list[Finding]:
         found.append(Finding(False, f"The database does not answer: {error.message}", fatal=True))
     finally:
         await database.close()
+    found.extend([finding async for finding in _redis(settings)])
     found.extend([finding async for finding in _reachable(settings)])
     found.append(await _mail(settings))
     return found
@@ -178,6 +179,29 @@ async def _mail(settings: Settings) -> Finding:
     except MailError as error:
         return Finding(False, f"The SMTP server of FEDIVERSE_SMTP_URL does not let this instance in: {error}.")
     return Finding(True, "The SMTP server answers and takes mail of this instance.")
+
+
+async def _redis(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether what carries events between processes answers. Its password is told to nobody."""
+    if not settings.redis_url:
+        return
+    place = urlsplit(settings.redis_url)
+    name = f"Redis at {place.netloc.rpartition('@')[2] or place.path}"
+    client = relay.connect(settings.redis_url)
+    try:
+        await client.ping()
+    except Exception as error:
+        if not relay.is_away(error):
+            raise
+        yield Finding(
+            False,
+            f"{name} does not answer: {error}. The instance goes on without it, but what happens in one process is "
+            "not streamed from another, and each counts rate limits by itself. Start it, or set FEDIVERSE_REDIS_URL.",
+        )
+    else:
+        yield Finding(True, f"{name} carries events between processes.")
+    finally:
+        await client.aclose()
 
 
 async def _reachable(settings: Settings) -> AsyncIterator[Finding]:

@@ -6,8 +6,6 @@ from collections import Counter
 from typing import Final
 
 from aiohttp import web
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from fediverse import keys
 from fediverse.media import PictureStore, RemoteFiles
@@ -63,8 +61,6 @@ def add_routes(app: web.Application) -> None:
         max_bytes=app[keys.SETTINGS].media_cache_mb * 1024 * 1024,
         max_seconds=app[keys.SETTINGS].media_cache_days * 24 * 60 * 60,
     )
-    if keys.LIMITER not in app:
-        app[keys.LIMITER] = MovingWindowRateLimiter(MemoryStorage())
     app[limits.UNDER_WAY] = Counter()
     for room in _ROOMS:
         app.add_routes(room.routes)
