@@ -12,7 +12,7 @@ from importlib.metadata import version
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import api, caller, clock, instance, keys, middleware, operation, slowness, throttle, workers
+from fediverse import api, caller, clock, door, instance, keys, middleware, operation, slowness, throttle, workers
 from fediverse import web as pages
 from fediverse.actors import directory
 from fediverse.actors import routes as actor_routes
@@ -47,6 +47,7 @@ def create_app(settings: Settings, *, run_workers: bool = True, patience: Patien
         middleware.headers_of_text(),
         slowness.bodies_in_time(patience),
         middleware.only_our_hosts(settings),
+        door.keep_out,
         *api.middlewares(),
         *throttle.throttle(settings),
     ]
@@ -55,6 +56,7 @@ def create_app(settings: Settings, *, run_workers: bool = True, patience: Patien
     app[keys.SETTINGS] = settings
     app[keys.URLS] = urls
     app[keys.HUB] = Hub()
+    app[door.DOOR] = door.Door()
     counts = Counts()
     app[keys.LIMITER] = throttle.limiter(counts)
     app[keys.SITE] = Site(urls, VERSION, proxy_key(settings.secret), settings.registrations)

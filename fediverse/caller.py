@@ -20,7 +20,7 @@ def client_address(request: web.Request) -> str:
 
     An IPv6 address is told as its network, such as ``2001:db8::/64``; one that cannot be read as it is.
     """
-    return _one_line(_believed(request))
+    return shown_address(_believed(request))
 
 
 def _believed(request: web.Request) -> str:
@@ -35,7 +35,8 @@ def _believed(request: web.Request) -> str:
     return peer
 
 
-def _one_line(address: str) -> str:
+def shown_address(address: str) -> str:
+    """The address as it is told, counted and stored: of IPv6 its network."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -29,6 +29,7 @@ from fediverse.notifications import Group, Request
 from fediverse.site import Recent
 from fediverse.tables.actors import actors, blocks, follows, mutes
 from fediverse.tables.filters import filter_versions
+from fediverse.tables.moderation import account_warnings, severances
 from fediverse.tables.moderation import reports as complaints
 from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins, poll_votes
 from fediverse.tables.statuses import statuses as posts
@@ -49,6 +50,7 @@ _STATUS_VERSIONS = Prepared(
 )
 
 _REPORTS = Prepared(lambda sql: select(complaints).where(sql.within(complaints.c.id, "ids")))
+_WARNINGS = Prepared(lambda sql: select(account_warnings).where(sql.within(account_warnings.c.id, "ids")))
 
 
 def _marks_query(sql: Dialect) -> CompoundSelect[Any, Any]:
@@ -293,10 +295,12 @@ def notifications(
     Those about a status that the viewer's filters hide are left out.
     """
     status_rows = _by_id(tx, {row.status_id for row in rows if row.status_id})
-    reports = reported(tx, [row.about_id for row in rows if row.kind == "admin.report"])
+    reports = _concerned(tx, rows, "admin.report", _REPORTS)
+    warnings = _concerned(tx, rows, "moderation_warning", _WARNINGS)
+    severed = _severed(tx, rows)
     senders = dict(known or {})
     needed = {row.from_actor_id for row in rows} | {row.author_id for row in status_rows}
-    needed |= {report.target_id for report in reports.values()}
+    needed |= {row.target_id for row in (*reports.values(), *warnings.values())}
     senders.update(accounts(tx, needed - senders.keys()))
     found = {
         view.status.id: view
@@ -308,21 +312,39 @@ def notifications(
             row,
             senders[row.from_actor_id],
             found.get(row.status_id),
-            report=(reports[row.about_id], senders[reports[row.about_id].target_id])
-            if row.about_id in reports
-            else None,
+            report=_with_target(reports, row.about_id, senders),
+            warning=_with_target(warnings, row.about_id, senders),
+            severance=severed.get((row.about_id, row.actor_id)),
         )
         for row in rows
         if row.from_actor_id in senders and (not row.status_id or row.status_id in found)
     ]
 
 
-def reported(tx: Connection, report_ids: Iterable[int]) -> dict[int, Row[Any]]:
-    """The reports, by id."""
-    wanted = list(report_ids)
+def _concerned(
+    tx: Connection, rows: Sequence[Row[Any]], kind: str, select_by_ids: Prepared[Select[Any]]
+) -> dict[int, Row[Any]]:
+    """What the notifications of a kind are about, by id."""
+    wanted = [row.about_id for row in rows if row.kind == kind]
     if not wanted:
         return {}
-    return {row.id: row for row in tx.execute(_REPORTS(tx), {"ids": id_list(tx, wanted)})}
+    return {row.id: row for row in tx.execute(select_by_ids(tx), {"ids": id_list(tx, wanted)})}
+
+
+def _severed(tx: Connection, rows: Sequence[Row[Any]]) -> dict[tuple[int, int], Row[Any]]:
+    """What the told actors lost, by event and actor."""
+    wanted = {row.about_id: row.actor_id for row in rows if row.kind == "severed_relationships"}
+    if not wanted:
+        return {}
+    found = select(severances).where(severances.c.event_id.in_(wanted), severances.c.actor_id.in_(set(wanted.values())))
+    return {(row.event_id, row.actor_id): row for row in tx.execute(found)}
+
+
+def _with_target(
+    found: Mapping[int, Row[Any]], about_id: int, known: Mapping[int, Row[Any]]
+) -> tuple[Row[Any], Row[Any]] | None:
+    row = found.get(about_id)
+    return (row, known[row.target_id]) if row is not None else None
 
 
 def groups(tx: Connection, found: Sequence[Group], viewer_id: int) -> list[GroupView]:

@@ -64,6 +64,11 @@ def may(role: str, permission: Permission) -> bool:
     return bool(permissions(role) & permission)
 
 
+def rank(role: str) -> int:
+    """Greater for the role that stands above."""
+    return _RANKS.get(role, -1)
+
+
 def outranks(role: str, other: str) -> bool:
     """Whether somebody with the role may act against somebody with the other one: never among equals."""
-    return _RANKS.get(role, -1) > _RANKS.get(other, -1)
+    return rank(role) > rank(other)

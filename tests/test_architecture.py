@@ -25,6 +25,7 @@ OWNERS = {
     "actor_keys": {"actors"},
     "people": {"actors"},
     "person_weeks": {"actors"},
+    "person_addresses": {"actors"},
     "memberships": {"actors"},
     "follows": {"actors"},
     "blocks": {"actors"},
@@ -81,6 +82,12 @@ OWNERS = {
     "suggestion_dismissals": {"suggestions"},
     "actor_words": {"search"},
     "attachments": {"media"},
+    "account_warnings": {"admin"},
+    "severances": {"admin"},
+    "ip_blocks": {"admin"},
+    "email_domain_blocks": {"admin"},
+    "refused_sign_ups": {"admin"},
+    "canonical_email_blocks": {"admin"},
 }
 
 

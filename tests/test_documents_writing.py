@@ -104,6 +104,7 @@ def actor(**changes: Any) -> Any:
         "also_known_as": [],
         "attribution_domains": [],
         "fields": [],
+        "sensitized_at": None,
     }
     return SimpleNamespace(**{**row, **changes})
 

@@ -119,6 +119,21 @@ def missing(tx: Connection, token: str) -> Literal["confirmation", "approval"] |
     return "confirmation" if row.confirmed_at is None else "approval"
 
 
+def is_frozen(tx: Connection, token: str) -> bool:
+    """Whether the token is good but for its person, whose login moderators have disabled."""
+    return bool(
+        tx.scalar(
+            select(oauth_tokens.c.id)
+            .join(people, people.c.id == oauth_tokens.c.person_id)
+            .where(
+                oauth_tokens.c.token_hash == fingerprint(token),
+                oauth_tokens.c.revoked_at.is_(None),
+                people.c.suspended_at.is_not(None),
+            )
+        )
+    )
+
+
 def store_token(
     tx: Connection,
     *,

@@ -1,5 +1,5 @@
-"""People, and who of them may speak as which actor. Owner of the tables ``people``,
-``person_weeks`` and ``memberships``.
+"""People, and who of them may speak as which actor. Owner of the tables ``people``, ``person_weeks``,
+``person_addresses`` and ``memberships``.
 
 A person signs in; an actor speaks. Nobody but the person, moderators and the operator sees what is stored here.
 """
@@ -13,16 +13,18 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Row, delete, exists, select, update
 
-from fediverse import events, ids
+from fediverse import events, ids, notifications
 from fediverse.clock import DAY, WEEK, Instant, week_of
 from fediverse.db import insert
-from fediverse.errors import Conflict, Invalid
+from fediverse.errors import Conflict, Forbidden, Invalid
 from fediverse.roles import STAFF
-from fediverse.tables.actors import actors, memberships, people, person_weeks
+from fediverse.tables.actors import actors, memberships, people, person_addresses, person_weeks
 
 Role = Literal["owner", "admin", "moderator", "user"]
 
 WEEKS_KEPT: Final = 13
+ADDRESSES_KEPT: Final = 90 * DAY
+
 ROLES: Final[tuple[Role, ...]] = ("owner", "admin", "moderator", "user")
 
 _IN_USE: Final = "This e-mail address is in use already. Sign in, or use another one."
@@ -184,9 +186,27 @@ def set_password_hash(tx: Connection, person_id: int, password_hash: str) -> Non
 
 
 def set_suspended(tx: Connection, person_id: int, suspended: bool, *, now: Instant) -> None:
-    """The person can no longer sign in, or can again."""
+    """The person can no longer sign in, or can again. Raises Forbidden for the last owner."""
+    if suspended:
+        _keep_an_owner(tx, person_id)
     tx.execute(update(people).where(people.c.id == person_id).values(suspended_at=now if suspended else None))
     events.after_commit(tx, events.AccessChanged(person_id=person_id))
+
+
+def set_role(tx: Connection, person_id: int, role: Role) -> None:
+    """The person has the role. Raises Forbidden when the last owner would no longer be one."""
+    if role != "owner":
+        _keep_an_owner(tx, person_id)
+    tx.execute(update(people).where(people.c.id == person_id).values(role=role))
+    if role not in STAFF:
+        notifications.forget_house(tx, [row.id for row in actors_of(tx, person_id)])
+
+
+def _keep_an_owner(tx: Connection, person_id: int) -> None:
+    """Raises Forbidden when nobody else owns the instance than this person."""
+    owners = tx.scalars(select(people.c.id).where(people.c.role == "owner", people.c.suspended_at.is_(None))).all()
+    if list(owners) == [person_id]:
+        raise Forbidden("This is the last owner: make somebody else an owner first.")
 
 
 def approve(tx: Connection, person_id: int, *, now: Instant) -> None:
@@ -260,7 +280,23 @@ def sweep(tx: Connection, *, now: Instant) -> None:
     tx.execute(delete(person_weeks).where(person_weeks.c.week < week_of(now - WEEKS_KEPT * WEEK)))
 
 
+def came_from(tx: Connection, person_id: int, address: str, *, now: Instant) -> None:
+    """The person was at this address; after ninety days without it that is forgotten."""
+    if not address:
+        return
+    tx.execute(
+        insert(tx, person_addresses)
+        .values(person_id=person_id, address=address, used_at=now)
+        .on_conflict_do_update(index_elements=["person_id", "address"], set_={"used_at": now})
+    )
+    tx.execute(delete(person_addresses).where(person_addresses.c.used_at < now - ADDRESSES_KEPT))
+
+
 def delete_person(tx: Connection, person_id: int) -> None:
-    """Nothing of the person is stored any more; sessions, tokens and memberships go along."""
+    """Nothing of the person is stored any more; sessions, tokens and memberships go along.
+
+    Raises Forbidden for the last owner.
+    """
+    _keep_an_owner(tx, person_id)
     tx.execute(delete(people).where(people.c.id == person_id))
     events.after_commit(tx, events.AccessChanged(person_id=person_id))

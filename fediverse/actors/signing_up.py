@@ -120,9 +120,19 @@ def taken(tx: Connection, wish: Wish) -> Problems:
 
 
 def sign_up(
-    tx: Connection, wish: Wish, settings: Settings, *, password_hash: str, made: LocalKeys, now: Instant
+    tx: Connection,
+    wish: Wish,
+    settings: Settings,
+    *,
+    password_hash: str,
+    made: LocalKeys,
+    address: str = "",
+    must_wait: bool = False,
+    now: Instant,
 ) -> tuple[Row[Any], Row[Any]]:
-    """(person, actor) of the new account; the address is asked to be confirmed where mail can be sent.
+    """(person, actor) of the new account; its mail address is asked to be confirmed where mail can be sent.
+
+    ``address`` is the network address that asks; ``must_wait``: approval is needed in any case.
 
     Raises Refused when somebody else was faster.
     """
@@ -137,13 +147,14 @@ def sign_up(
             password_hash=password_hash,
             locale=wish.locale,
             reason=wish.reason,
-            approved=settings.registrations == "open",
+            approved=settings.registrations == "open" and not must_wait,
             confirmed=not settings.sends_mail,
             now=now,
         )
     except Conflict as error:
         raise Refused({"email": [("ERR_TAKEN", error.message)]}) from error
     people.join(tx, person.id, actor.id, now=now)
+    people.came_from(tx, person.id, address, now=now)
     if settings.sends_mail:
         letters.confirm(tx, person.id)
     else:

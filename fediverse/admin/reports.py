@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from fediverse import ids, instance, moderation, notifications, statuses
 from fediverse.actors import directory, people
+from fediverse.admin.accounts import Staff
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.errors import Invalid, NotFound
@@ -161,8 +162,10 @@ def receive(
     """For each account here that the Flag names, itself or by its posts, a report is open; how many are new.
 
     Misskey puts the addresses of posts into the text, so those count as well. What is not of this instance counts for
-    nothing, nor does more than ``MAX_A_DAY`` of a server.
+    nothing, nor does more than ``MAX_A_DAY`` of a server, nor anything of one whose reports are rejected.
     """
+    if moderation.rejects_reports(tx, signer.host):
+        return 0
     filed = select(func.count()).select_from(reports).join(actors, actors.c.id == reports.c.actor_id)
     left = MAX_A_DAY - (tx.scalar(filed.where(actors.c.host == signer.host, reports.c.created_at > now - DAY)) or 0)
     added = 0
@@ -217,14 +220,6 @@ def _add(tx: Connection, *, now: Instant, **values: Any) -> Row[Any] | None:
     return row
 
 
-def by_ids(tx: Connection, report_ids: Iterable[int]) -> dict[int, Row[Any]]:
-    """The reports, by id."""
-    wanted = set(report_ids)
-    if not wanted:
-        return {}
-    return {row.id: row for row in tx.execute(select(reports).where(reports.c.id.in_(wanted)))}
-
-
 def get(tx: Connection, report_id: int, *, by: int | None = None) -> Row[Any]:
     """The report; only one that ``by`` filed, if given. Raises NotFound."""
     statement = select(reports).where(reports.c.id == report_id)
@@ -257,58 +252,59 @@ def page(
     return page.newest_first(tx.execute(page.select(statement, reports.c.id)).all())
 
 
-def resolve(tx: Connection, report_id: int, *, by: int, person_id: int, now: Instant) -> Row[Any]:
-    """Somebody has dealt with the report."""
-    taken = {"action_taken_at": now, "action_taken_by_id": by}
-    return _change(tx, report_id, taken, action="report.resolve", person_id=person_id, now=now)
+def resolve(tx: Connection, report_id: int, *, staff: Staff) -> Row[Any]:
+    """The moderator has dealt with the report."""
+    taken = {"action_taken_at": staff.now, "action_taken_by_id": staff.actor_id}
+    return _change(tx, report_id, taken, action="report.resolve", staff=staff)
 
 
-def reopen(tx: Connection, report_id: int, *, person_id: int, now: Instant) -> Row[Any]:
+def resolve_about(tx: Connection, target_id: int, *, staff: Staff) -> None:
+    """All reports about the account are dealt with, by what the moderator did to it."""
+    tx.execute(
+        update(reports)
+        .where(reports.c.target_id == target_id, reports.c.action_taken_at.is_(None))
+        .values(action_taken_at=staff.now, action_taken_by_id=staff.actor_id, updated_at=staff.now)
+    )
+
+
+def reopen(tx: Connection, report_id: int, *, staff: Staff) -> Row[Any]:
     """The report is open again."""
-    taken: dict[str, Any] = {"action_taken_at": None, "action_taken_by_id": None}
-    return _change(tx, report_id, taken, action="report.reopen", person_id=person_id, now=now)
+    return _change(
+        tx, report_id, {"action_taken_at": None, "action_taken_by_id": None}, action="report.reopen", staff=staff
+    )
 
 
-def assign(tx: Connection, report_id: int, to: int | None, *, person_id: int, now: Instant) -> Row[Any]:
-    """The report is for that actor to deal with, or for nobody in particular."""
-    action = "report.assign" if to is not None else "report.unassign"
-    return _change(tx, report_id, {"assigned_to_id": to}, action=action, person_id=person_id, now=now)
+def assign(tx: Connection, report_id: int, *, staff: Staff) -> Row[Any]:
+    """The report is for the moderator to deal with."""
+    return _change(tx, report_id, {"assigned_to_id": staff.actor_id}, action="report.assign", staff=staff)
+
+
+def unassign(tx: Connection, report_id: int, *, staff: Staff) -> Row[Any]:
+    """The report is for nobody in particular to deal with."""
+    return _change(tx, report_id, {"assigned_to_id": None}, action="report.unassign", staff=staff)
 
 
 def classify(
-    tx: Connection,
-    report_id: int,
-    *,
-    category: str | None,
-    rule_ids: Sequence[int] | None,
-    person_id: int,
-    now: Instant,
+    tx: Connection, report_id: int, *, category: str | None, rule_ids: Sequence[int] | None, staff: Staff
 ) -> Row[Any]:
     """The report is of that category; rules belong to violations only. Raises Invalid."""
     row = get(tx, report_id)
     category = category or ("violation" if rule_ids else row.category)
     if category not in CATEGORIES:
         raise Invalid("The category is one of spam, legal, violation and other.")
-    cited = list(row.rule_ids if rule_ids is None else rule_ids) if category == "violation" else []
     check_rules(tx, rule_ids or ())
+    cited = list(row.rule_ids if rule_ids is None else rule_ids) if category == "violation" else []
     values = {"category": category, "rule_ids": cited}
-    return _change(tx, report_id, values, action="report.update", person_id=person_id, now=now, detail=category)
+    return _change(tx, report_id, values, action="report.update", staff=staff, detail=category)
 
 
 def _change(
-    tx: Connection,
-    report_id: int,
-    values: Mapping[str, Any],
-    *,
-    action: str,
-    person_id: int,
-    now: Instant,
-    detail: str = "",
+    tx: Connection, report_id: int, values: Mapping[str, Any], *, action: str, staff: Staff, detail: str = ""
 ) -> Row[Any]:
     row = tx.execute(
-        update(reports).where(reports.c.id == report_id).values(updated_at=now, **values).returning(*reports.c)
+        update(reports).where(reports.c.id == report_id).values(updated_at=staff.now, **values).returning(*reports.c)
     ).first()
     if row is None:
         raise NotFound("Record not found")
-    moderation.audit(tx, person_id, action=action, target=str(report_id), detail=detail, now=now)
+    moderation.audit(tx, staff.person_id, action=action, target=str(report_id), detail=detail, now=staff.now)
     return row

@@ -14,6 +14,7 @@ from aiohttp import web
 from fediverse.api import (
     about,
     accounts,
+    admin,
     apps,
     conversations,
     cors,
@@ -62,6 +63,7 @@ def add_routes(app: web.Application) -> None:
         about,
         people,
         accounts,
+        admin,
         apps,
         conversations,
         domain_blocks,

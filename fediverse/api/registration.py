@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Row
 from fediverse import access, clock, entities, keys, letters, params
 from fediverse.access import Credentials, passwords
 from fediverse.actors import directory, people, signing_up
-from fediverse.actors.directory import LocalKeys
 from fediverse.actors.signing_up import Refused, Wish
+from fediverse.admin import barriers
 from fediverse.api import limits, respond
 from fediverse.api.respond import Call
+from fediverse.caller import client_address
 from fediverse.clock import Instant
 from fediverse.errors import Conflict, Forbidden, Invalid
 from fediverse.settings import Settings
@@ -49,11 +50,21 @@ async def create(request: web.Request) -> web.Response:
         problems.update(await database.read(signing_up.taken, wish))
         if problems:
             raise Refused(problems)
+        now, address = clock.now(), client_address(request)
+        verdict = await database.write(barriers.sign_up, email=wish.email, address=address, now=now)
+        must_wait = barriers.must_wait(verdict)
         password_hash = await asyncio.to_thread(passwords.hash_password, wish.password)
         made = await asyncio.to_thread(directory.make_keys)
-        now = clock.now()
         access_token, scopes = await database.write(
-            _sign_up, credentials, wish, settings, password_hash=password_hash, made=made, now=now
+            _sign_up,
+            credentials,
+            wish,
+            settings,
+            password_hash=password_hash,
+            made=made,
+            address=address,
+            must_wait=must_wait,
+            now=now,
         )
     except Refused as refused:
         return respond.json(refused.shape(), status=422)
@@ -62,16 +73,16 @@ async def create(request: web.Request) -> web.Response:
 
 def _sign_up(
     tx: Connection,
+    /,
     credentials: Credentials,
     wish: Wish,
     settings: Settings,
     *,
-    password_hash: str,
-    made: LocalKeys,
     now: Instant,
+    **more: Any,
 ) -> tuple[str, str]:
     """The token of the new account, and its scopes. Raises Refused when somebody else was faster."""
-    person, actor = signing_up.sign_up(tx, wish, settings, password_hash=password_hash, made=made, now=now)
+    person, actor = signing_up.sign_up(tx, wish, settings, now=now, **more)
     scopes = tuple(sorted(credentials.scopes))
     access_token = access.token_create(
         tx, person_id=person.id, actor_id=actor.id, scopes=scopes, now=now, app_id=credentials.app_id

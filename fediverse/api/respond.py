@@ -17,6 +17,7 @@ from fediverse import access, clock, keys
 from fediverse.access import Credentials
 from fediverse.actors import directory, people
 from fediverse.api import paging
+from fediverse.caller import client_address
 from fediverse.clock import Instant
 from fediverse.db import Database
 from fediverse.errors import Forbidden, NotFound, Unauthorized
@@ -118,7 +119,7 @@ async def _run(
 
     body, cursors, credentials = await (database.write(unit) if writes else database.read(unit))
     if credentials is not None and access.is_stale(credentials, now=now):
-        await mark_used(database, credentials, now=now)
+        await mark_used(database, credentials, address=client_address(request), now=now)
     headers = {"Link": paging.link_header(request, urls.base_url, cursors[0], cursors[-1])} if cursors else None
     return json_bytes(body, headers=headers)
 
@@ -138,6 +139,8 @@ def authorise(
             raise Forbidden("Your login is missing a confirmed e-mail address")
         if waits_for == "approval":
             raise Forbidden("Your login is currently pending approval")
+        if access.is_frozen(tx, token):
+            raise Forbidden("Your login is currently disabled")
         raise unauthorized()
     if not credentials.is_person and not application:
         raise Forbidden("This method requires an authenticated user: sign in, and use the token that you get.")
@@ -178,13 +181,14 @@ def bearer_token(request: web.BaseRequest) -> str | None:
     return token
 
 
-async def mark_used(database: Database, credentials: Credentials, *, now: Instant) -> None:
-    """The token and its person were active today. Written at most once a day."""
+async def mark_used(database: Database, credentials: Credentials, *, address: str, now: Instant) -> None:
+    """The token and its person were active today, from that address. Written at most once a day."""
 
     def unit(tx: Connection) -> None:
         access.touch_token(tx, credentials, now=now)
         if credentials.is_person:
             people.seen(tx, credentials.person_id, now=now)
+            people.came_from(tx, credentials.person_id, address, now=now)
 
     await database.write(unit)
 

@@ -140,7 +140,7 @@ async def _credentials(request: web.Request, elsewhere: str) -> Credentials | No
 
     credentials = await database.read(unit)
     if access.is_stale(credentials, now=now):
-        await respond.mark_used(database, credentials, now=now)
+        await respond.mark_used(database, credentials, address=client_address(request), now=now)
     return credentials
 
 

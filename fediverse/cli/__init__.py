@@ -10,6 +10,7 @@ import sys
 import click
 
 from fediverse.cli.accounts import account, token
+from fediverse.cli.audit import audit
 from fediverse.cli.check import check
 from fediverse.cli.database import db
 from fediverse.cli.hosts import domain
@@ -26,7 +27,7 @@ def cli() -> None:
     """A company's own microblog on the open social web."""
 
 
-for command in (serve, work, db, check, account, token, domain, status, instance):
+for command in (serve, work, db, check, account, token, domain, status, instance, audit):
     cli.add_command(command)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 from fediverse import access, clock, letters, moderation
 from fediverse.actors import closing, directory, people
 from fediverse.actors.directory import LocalKeys
+from fediverse.admin import actions
 from fediverse.cli.context import run, settings_for
 from fediverse.errors import NotFound
 from fediverse.settings import Settings
@@ -145,11 +146,24 @@ def unsuspend(name: str) -> None:
 def _suspend(tx: Connection, name: str, *, suspended: bool) -> None:
     now = clock.now()
     actor, person = _find(tx, name)
-    moderation.set_suspended(tx, actor.id, suspended, now=now)
-    if person is not None:
-        people.set_suspended(tx, person.id, suspended, now=now)
-        if suspended:
-            access.end_all(tx, person.id, now=now)
+    (actions.suspend if suspended else actions.unsuspend)(tx, actor, person, by=None, now=now)
+
+
+@account.command("role")
+@click.argument("name")
+@click.argument("role", type=click.Choice(people.ROLES))
+def set_role(name: str, role: people.Role) -> None:
+    """Give the person behind NAME a role: owner, admin, moderator or user."""
+    run(settings_for(), _set_role, name, role)
+    click.echo(f"{name} has the role {role}.")
+
+
+def _set_role(tx: Connection, name: str, role: people.Role) -> None:
+    actor, person = _find(tx, name)
+    if person is None:
+        raise NotFound(f"Nobody signs in as {name}.")
+    people.set_role(tx, person.id, role)
+    moderation.audit(tx, None, action="account.role", target=actor.username, detail=role, now=clock.now())
 
 
 @account.command("reset-password")

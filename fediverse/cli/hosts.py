@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from fediverse import clock, moderation
+from fediverse.admin import domains
 from fediverse.cli.context import run, settings_for
 
 
@@ -18,7 +19,7 @@ def domain() -> None:
 @click.option("--comment", default="", help="Why, for those who look at the list later.")
 def block(host: str, comment: str) -> None:
     """Refuse everything from and to HOST."""
-    folded = run(settings_for(), moderation.block_host, host, severity="block", comment=comment, now=clock.now())
+    folded = run(settings_for(), domains.block, host, severity="block", comment=comment, now=clock.now())
     click.echo(f"{folded} is blocked.")
 
 
@@ -27,7 +28,7 @@ def block(host: str, comment: str) -> None:
 @click.option("--comment", default="", help="Why, for those who look at the list later.")
 def limit(host: str, comment: str) -> None:
     """Keep HOST out of public timelines; its people reach only those who follow them."""
-    folded = run(settings_for(), moderation.block_host, host, severity="limit", comment=comment, now=clock.now())
+    folded = run(settings_for(), domains.block, host, severity="limit", comment=comment, now=clock.now())
     click.echo(f"{folded} is limited.")
 
 

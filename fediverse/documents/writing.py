@@ -69,7 +69,7 @@ def note_document(
         "url": urls.status_page(author.username, status.id),
         "to": to,
         "cc": cc,
-        "sensitive": bool(status.sensitive),
+        "sensitive": bool(status.sensitive or author.sensitized_at),
         "content": status.content,
         "attachment": [_attachment(urls, entry) for entry in status.attachments],
         "tag": _tags(urls, status, named),

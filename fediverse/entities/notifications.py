@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from fediverse.clock import Instant, rfc3339
 from fediverse.entities.accounts import account
-from fediverse.entities.admin import report
+from fediverse.entities.admin import account_warning, report, severance
 from fediverse.entities.statuses import StatusView, status
 from fediverse.site import Site
 
@@ -24,6 +24,10 @@ class NotificationView:
     status: StatusView | None = None
     #: A report, with the account that it is about.
     report: tuple[Row[Any], Row[Any]] | None = None
+    #: A moderators' warning, with the account that it is about.
+    warning: tuple[Row[Any], Row[Any]] | None = None
+    #: What was lost with a whole server.
+    severance: Row[Any] | None = None
 
 
 @dataclass(slots=True)
@@ -51,6 +55,10 @@ def notification(view: NotificationView, site: Site, viewer_id: int) -> dict[str
         entity["status"] = status(view.status, site, viewer_id)
     if view.report is not None:
         entity["report"] = report(*view.report, site)
+    if view.warning is not None:
+        entity["moderation_warning"] = account_warning(*view.warning, site)
+    if view.severance is not None:
+        entity["event"] = severance(view.severance)
     return entity
 
 
@@ -101,6 +109,10 @@ def _group(view: GroupView, site: Site, *, paged: bool) -> dict[str, Any]:
         entity["status_id"] = str(view.head.status.status.id)
     if view.head.report is not None:
         entity["report"] = report(*view.head.report, site)
+    if view.head.warning is not None:
+        entity["moderation_warning"] = account_warning(*view.head.warning, site)
+    if view.head.severance is not None:
+        entity["event"] = severance(view.head.severance)
     return entity
 
 

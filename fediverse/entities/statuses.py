@@ -96,6 +96,8 @@ def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
         entity["quote"] = _quote(view, site, viewer_id)
     if view.may_quote != "denied":
         entity["quote_approval"] = {**entity["quote_approval"], "current_user": view.may_quote}
+    if author.sensitized_at is not None and author.id != viewer_id:
+        entity["sensitive"] = True
     if viewer_id is not None:
         entity["favourited"] = view.favourited
         entity["reblogged"] = view.boosted

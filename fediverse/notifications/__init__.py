@@ -28,6 +28,7 @@ from fediverse.notifications.removal import (
     forget_actor,
     forget_between,
     forget_host,
+    forget_house,
     forget_statuses,
     retract,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "forget_actor",
     "forget_between",
     "forget_host",
+    "forget_house",
     "forget_statuses",
     "get",
     "get_markers",

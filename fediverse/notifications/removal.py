@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import Connection, Select, delete, or_, select
 
@@ -12,6 +13,8 @@ from fediverse.tables.actors import actors
 from fediverse.tables.statuses import statuses
 from fediverse.tables.timelines import notification_permissions, notification_policies
 from fediverse.tables.timelines import notifications as table
+
+_FOR_MODERATORS: Final = ("admin.report", "admin.sign_up")
 
 
 def retract(tx: Connection, *, kind: Kind, by_id: int, status_id: int = 0, actor_id: int | None = None) -> None:
@@ -49,6 +52,11 @@ def forget_actor(tx: Connection, actor_id: int) -> None:
     for between in (table, notification_permissions):
         tx.execute(delete(between).where(or_(between.c.actor_id == actor_id, between.c.from_actor_id == actor_id)))
     tx.execute(delete(notification_policies).where(notification_policies.c.actor_id == actor_id))
+
+
+def forget_house(tx: Connection, actor_ids: Sequence[int]) -> None:
+    """The actors are told nothing any more that is for moderators."""
+    tx.execute(delete(table).where(table.c.actor_id.in_(actor_ids), table.c.kind.in_(_FOR_MODERATORS)))
 
 
 def dismiss(tx: Connection, actor_id: int, notification_id: int) -> bool:

@@ -49,7 +49,7 @@ Kind = Literal[
     "severed_relationships",
 ]
 # From the house, about something that is no status.
-HouseKind = Literal["admin.report", "admin.sign_up"]
+HouseKind = Literal["admin.report", "admin.sign_up", "moderation_warning", "severed_relationships"]
 # What an actor is told of its own doings, or by nobody in particular: then it stands as the sender itself.
 _OF_ONESELF: Final = frozenset({"poll", "moderation_warning", "severed_relationships"})
 # Of these the latest one is told, instead of those before.
@@ -114,16 +114,16 @@ def notify(
 
 
 def tell(
-    tx: Connection, recipient_ids: Iterable[int], *, kind: HouseKind, by_id: int, about_id: int = 0, now: Instant
+    tx: Connection, recipient_ids: Iterable[int], *, kind: HouseKind, by_id: int | None, about_id: int = 0, now: Instant
 ) -> None:
-    """Each is told once about what moderators deal with, whomever they block or mute."""
+    """Each is told once by the house, whomever they block or mute; without ``by_id`` of what befell themselves."""
     recipients = list(recipient_ids)
     if not recipients:
         return
     groups = _group_keys(tx, recipients, kind=kind, status=None, now=now)
-    same = {"kind": kind, "from_actor_id": by_id, "status_id": 0, "about_id": about_id, "filtered": False}
+    same = {"kind": kind, "status_id": 0, "about_id": about_id, "filtered": False, "created_at": now}
     rows = [
-        {"id": ids.new_id(), "actor_id": one, **same, "group_key": groups.get(one, ""), "created_at": now}
+        {"id": ids.new_id(), "actor_id": one, "from_actor_id": by_id or one, "group_key": groups.get(one, ""), **same}
         for one in recipients
     ]
     _told(tx, tx.execute(_TELL(tx), rows).all(), now=now)

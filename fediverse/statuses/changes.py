@@ -16,6 +16,7 @@ from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import NotFound
 from fediverse.statuses import polls, publishing, quotes
 from fediverse.statuses.create import check_words, keep_first_version, keep_version, kind_of, wording
+from fediverse.statuses.rejected import without_rejected_media
 from fediverse.statuses.tagging import clear_tags, put_mentions, put_tags
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import bookmarks, favourites, pins, poll_votes, status_edits, statuses, tombstones
@@ -46,6 +47,8 @@ def edit(
     edited_at = draft.updated_at or now
     if not status.local and edited_at < (status.edited_at or status.created_at):
         return status
+    if not status.local:
+        draft = without_rejected_media(tx, author, draft)
     poll, asks_anew = polls.edited(status, draft)
     if draft.media_ids:
         taken = media.attachments.take(tx, author.id, draft.media_ids, status_id=status.id)

@@ -16,6 +16,7 @@ from fediverse.errors import Forbidden, Gone, Invalid, NotFound
 from fediverse.statuses import polls, publishing, quotes
 from fediverse.statuses.lookup import by_key, by_uri, get_visible
 from fediverse.statuses.quotes import Quote
+from fediverse.statuses.rejected import without_rejected_media
 from fediverse.statuses.tagging import put_mention, put_mentions, put_tags
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import conversation_mutes, status_edits, statuses, tombstones
@@ -82,6 +83,7 @@ def create(
         is_gone, awaited = tx.execute(_BEFORE_ITS_COMING, {"uri": draft.uri, "author": author.id}).one()
         if is_gone:
             raise Gone("This post was deleted.")
+        draft = without_rejected_media(tx, author, draft)
     parent = _parent(tx, urls, author, draft)
     quote = quotes.prepare(tx, urls, author, draft)
     row, is_new = _insert(tx, urls, author, draft, mentions=mentions, parent=parent, quote=quote, now=now)

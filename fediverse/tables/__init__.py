@@ -1,7 +1,7 @@
 """The tables, without behaviour, one file per room. Each has one owner module, its only writer:
 
-- ``actors``: actors.directory (actors, actor_keys), actors.people (people, memberships), actors.relations (follows,
-  blocks, mutes)
+- ``actors``: actors.directory (actors, actor_keys), actors.people (people, person_addresses, memberships),
+  actors.relations (follows, blocks, mutes)
 - ``relations``: actors.private_notes (account_notes), actors.endorsements (endorsements), actors.hidden_hosts
   (hidden_hosts)
 - ``statuses``: statuses (statuses, status_edits, poll_votes, mentions, tags, status_tags, tombstones), reactions

@@ -76,6 +76,10 @@ actors = Table(
     instant("fetched_at", nullable=True),
     instant("suspended_at", nullable=True),
     instant("limited_at", nullable=True),
+    # By themselves, and not only because of their host.
+    flag("suspended_alone"),
+    flag("limited_alone"),
+    instant("sensitized_at", nullable=True),  # all posts are shown as sensitive
     instant("deleted_at", nullable=True),
 )
 Index("ix_actors_handle", actors.c.username_folded, actors.c.host)
@@ -127,6 +131,16 @@ person_weeks = Table(
     instant("week"),
     Column("person_id", BigInteger, ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
     PrimaryKeyConstraint("week", "person_id"),
+)
+
+# Where people signed in from, for moderators to see: an IPv6 address as its network. Kept for ninety days.
+person_addresses = Table(
+    "person_addresses",
+    metadata,
+    Column("person_id", BigInteger, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("address", Text, nullable=False, index=True),
+    instant("used_at"),
+    PrimaryKeyConstraint("person_id", "address"),
 )
 
 memberships = Table(

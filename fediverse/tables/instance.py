@@ -18,9 +18,13 @@ host_blocks = Table(
     "host_blocks",
     metadata,
     Column("host", Text, primary_key=True),  # subdomains are meant too
-    words("severity"),  # block or limit
+    Column("id", BigInteger, nullable=False, unique=True),  # for clients, to page by
+    words("severity"),  # block, limit, or none where only what follows matters
     flag("reject_media"),
-    words("comment"),
+    flag("reject_reports"),
+    words("comment"),  # for moderators
+    words("public_comment"),
+    flag("obfuscate"),  # in public lists
     instant("created_at"),
 )
 

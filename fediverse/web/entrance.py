@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 from fediverse import access, keys, letters
 from fediverse.access import passwords
 from fediverse.actors import people
+from fediverse.caller import client_address
 from fediverse.clock import Instant
 from fediverse.errors import Forbidden
 from fediverse.web import render
@@ -113,7 +114,7 @@ async def begin_session(
 ) -> web.Response:
     """The browser is signed in and led to ``target``. The session it had, if any, is over."""
     old = cookies_of(request).session(request)
-    agent = request.headers.get(hdrs.USER_AGENT, "")
+    agent, address = request.headers.get(hdrs.USER_AGENT, ""), client_address(request)
 
     def unit(tx: Connection, now: Instant) -> str:
         if old is not None:
@@ -121,6 +122,7 @@ async def begin_session(
         if password_hash is not None:
             people.set_password_hash(tx, person_id, password_hash)
         people.seen(tx, person_id, now=now)
+        people.came_from(tx, person_id, address, now=now)
         return access.create_session(tx, person_id=person_id, actor_id=actor_id, user_agent=agent, now=now)
 
     _, cookie = await write(request, lambda tx, visit: unit(tx, visit.now))

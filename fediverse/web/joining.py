@@ -12,6 +12,8 @@ from fediverse import access, keys, letters
 from fediverse.access import passwords
 from fediverse.actors import directory, people, signing_up
 from fediverse.actors.signing_up import Refused, Wish
+from fediverse.admin import barriers
+from fediverse.caller import client_address
 from fediverse.errors import Conflict, Forbidden, NotFound
 from fediverse.params import Params
 from fediverse.settings import Settings
@@ -51,12 +53,24 @@ async def sign_up(request: web.Request) -> web.Response:
         problems = signing_up.check(wish, settings) | taken
         if problems:
             raise Refused(problems)
+        address = client_address(request)
+        _, verdict = await write(
+            request, lambda tx, visit: barriers.sign_up(tx, email=wish.email, address=address, now=visit.now)
+        )
+        must_wait = barriers.must_wait(verdict)
         password_hash = await asyncio.to_thread(passwords.hash_password, wish.password)
         made = await asyncio.to_thread(directory.make_keys)
         _, (person, actor) = await write(
             request,
             lambda tx, visit: signing_up.sign_up(
-                tx, wish, settings, password_hash=password_hash, made=made, now=visit.now
+                tx,
+                wish,
+                settings,
+                password_hash=password_hash,
+                made=made,
+                address=address,
+                must_wait=must_wait,
+                now=visit.now,
             ),
         )
     except Refused as error:

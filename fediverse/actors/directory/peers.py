@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -28,7 +29,10 @@ def upsert_remote(
     longer lists are gone. The version grows when something that shows has changed. An actor that was deleted here
     is there again: only a document that its own server serves leads to this function.
     """
-    values = _columns(draft, host=fold_host(host), username=username or draft.username)
+    host = fold_host(host)
+    if (draft.avatar or draft.header) and moderation.rejects_media(tx, host):
+        draft = replace(draft, avatar=None, header=None)
+    values = _columns(draft, host=host, username=username or draft.username)
     uri = canonical(draft.uri)
     new = {
         "id": ids.new_id(),
@@ -37,7 +41,7 @@ def upsert_remote(
         "version": 1,
         "created_at": draft.published_at if draft.published_at and draft.published_at < now else now,
         "fetched_at": now,
-        **moderation.standing_of(tx, fold_host(host), now=now),
+        **moderation.standing_of(tx, host, now=now),
         **values,
     }
     row = tx.execute(_ADD(tx), new).one_or_none()
