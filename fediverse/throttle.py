@@ -3,9 +3,10 @@
 A token counts by itself only where one is looked at, and all the tokens that come from one address have a limit
 together: else whoever makes one up for every request would never come to the end of any.
 
-Other servers' requests are not counted here: they are signed, and answered by storing or reading a row. What counts
-is when we ask others who a caller is and it does not turn out to be true: made-up signers of a third server would
-have us ask that server without end.
+Other servers are counted by what they are proven to have sent: 30,000 activities, far more than even a large one has
+for a small one, and what they ask for is not counted at all. What counts by address is when we ask others who a
+caller is and it does not turn out to be true: made-up signers of a third server would have us ask that server without
+end.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _WRONG_TOKENS = parse("100 per 5 minutes")
 # Ten busy clients behind one address.
 _TOKENS = parse("3000 per 5 minutes")
 _FAILED_LOOK_UPS = parse("300 per 5 minutes")
+_ACTIVITIES = parse("30000 per 5 minutes")
 _FILES = ("/static/", "/brand/", "/media/", "/proxy/")
 _UNCOUNTED = ("/inbox", "/users/", "/actor", *_FILES, "/healthz", "/readyz", "/metrics")
 
@@ -107,6 +109,24 @@ def look_up(request: web.Request) -> Iterator[None]:
         under_way[address] -= 1
         if not under_way[address]:
             del under_way[address]
+
+
+class Quota:
+    """How many activities a server may send: 429 with the time to wait for what is more."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._counter = request.app[keys.LIMITER]
+        self._is_on = request.app[keys.SETTINGS].rate_limits == "on"
+
+    def check(self, host: str) -> None:
+        """Returns while the server has some left. Raises TooManyRequests, before anything is verified or stored."""
+        if self._is_on and not self._counter.test(_ACTIVITIES, "activities", host):
+            raise _too_much(self._counter, _ACTIVITIES, "activities", host)
+
+    def count(self, host: str) -> None:
+        """One more activity is proven to come from that server."""
+        if self._is_on:
+            self._counter.hit(_ACTIVITIES, "activities", host)
 
 
 def _is_outbox(request: web.Request) -> bool:

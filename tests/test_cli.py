@@ -177,3 +177,11 @@ async def test_a_second_server_on_the_same_sqlite_is_refused(
         assert "PostgreSQL" in worker.stderr
     finally:
         process.kill()
+
+
+def test_failed_deliveries_are_listed_tried_again_and_forgotten(cli: Run) -> None:
+    assert "Nothing waits" in cli("delivery", "list").stdout
+    assert "0 deliveries" in cli("delivery", "replay", "peer.example").stdout
+    assert "0 deliveries" in cli("delivery", "drop", "peer.example", "--yes").stdout
+    assert "delivery.drop\tpeer.example\t0" in cli("audit").stdout
+    assert "host" in cli("delivery", "replay", "no host!", code=1).stderr

@@ -508,6 +508,19 @@ async def test_housekeeping(database: Database) -> None:
     assert not await rows(database)
 
 
+async def test_what_waits_and_what_failed_is_told_by_host(database: Database) -> None:
+    author = await world(database, "a.example", "b.example")
+    await post(database, author)
+    await worker(database, Peers({"a.example": down, "b.example": lambda _u, _h: 404})).tick()
+    one, other = await database.read(deliveries.backlogs)
+    assert (one.host, one.waiting, one.dead) == ("a.example", 1, 0)
+    assert (other.host, other.waiting, other.dead) == ("b.example", 0, 1)
+    assert other.error.startswith(deliveries.MISSING)
+    assert await database.read(deliveries.backlogs, "b.example") == [other]
+    assert await database.write(deliveries.replay, "b.example", now=clock.now()) == 1
+    assert [(b.waiting, b.dead) for b in await database.read(deliveries.backlogs, "b.example")] == [(1, 0)]
+
+
 async def test_waiting_is_told(database: Database) -> None:
     author = await world(database, "a.example", count=2)
     await post(database, author)

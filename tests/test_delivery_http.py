@@ -11,7 +11,8 @@ from sqlalchemy import Connection, select, update
 
 from fediverse import clock, keys
 from fediverse.actors import directory
-from fediverse.clock import HOUR
+from fediverse.clock import DAY, HOUR
+from fediverse.outbox import deliveries
 from fediverse.signatures import load_public, parse, verify
 from fediverse.tables.actors import actor_keys, actors
 from fediverse.tables.outbox import hosts
@@ -112,7 +113,7 @@ async def test_whose_inbox_is_gone_is_looked_up_and_forgotten(instance: Instance
 
 @pytest.mark.parametrize("answer", [404, 410])
 async def test_a_mistaken_answer_costs_no_follower(instance: Instance, alice: Account, bob: Actor, answer: int) -> None:
-    """404 is looked into no further; after 410 the actor is asked for, and turns out to be there."""
+    """404 is looked into no further at first; after 410 the actor is asked for, and turns out to be there."""
     await follows(instance, bob, alice)
     bob.server.refuse_deliveries = answer
     await instance.post(alice, "Hello")
@@ -122,6 +123,46 @@ async def test_a_mistaken_answer_costs_no_follower(instance: Instance, alice: Ac
     assert row.deleted_at is None
     me = await instance.call("GET", "/api/v1/accounts/verify_credentials", by=alice)
     assert me["followers_count"] == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_whose_inbox_is_missing_for_days_is_looked_at_once(
+    instance: Instance, alice: Account, bob: Actor, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several 404 over three days, never one: then the follow ends, if the actor is missing as well."""
+    bob.extra["endpoints"] = {}
+    await follows(instance, bob, alice)
+    bob.server.refuse_deliveries = 404
+    before = bob.server.gets["/users/bob"]
+
+    async def followers() -> int:
+        me = await instance.call("GET", "/api/v1/accounts/verify_credentials", by=alice)
+        return int(me["followers_count"])
+
+    async def post() -> None:
+        await instance.post(alice, "Hello")
+        await instance.tick()
+
+    # It was looked at a while ago.
+    seen = update(actors).where(actors.c.username == "bob").values(fetched_at=clock.now() - 2 * DAY)
+    await instance.database.write(lambda tx: tx.execute(seen).rowcount)
+    monkeypatch.setattr(deliveries, "MISSED_FOR", 0)
+    for _ in range(2):
+        await post()
+    monkeypatch.setattr(deliveries, "MISSED_FOR", 3 * DAY)
+    await post()
+    assert bob.server.gets["/users/bob"] == before
+    monkeypatch.setattr(deliveries, "MISSED_FOR", 0)
+    if not there:
+        bob.server.scripts["/users/bob"] = lambda _request: web.Response(status=404)
+    await post()
+    assert bob.server.gets["/users/bob"] == before + 1
+    assert await followers() == (1 if there else 0)
+    row = await instance.database.read(directory.by_handle, "bob", bob.server.host)
+    assert row is not None
+    assert row.deleted_at is None
+    await post()
+    assert bob.server.gets["/users/bob"] == before + 1
 
 
 @pytest.mark.parametrize("kind", ["circular", "endless"])

@@ -77,7 +77,8 @@ def _anchors(paper: Path) -> set[str]:
 def test_commands_in_papers_exist(paper: Path) -> None:
     lost = []
     for line in re.findall(
-        r"\bfediverse ((?:serve|work|db|check|account|token|domain|status|audit)(?: [a-z-]+)?)", paper.read_text()
+        r"\bfediverse ((?:serve|work|db|check|account|token|domain|status|audit|delivery)(?: [a-z-]+)?)",
+        paper.read_text(),
     ):
         name, _, second = line.partition(" ")
         command = cli.commands[name]

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
+from limits import parse as parse_limit
 from sqlalchemy import func, select
 
-from fediverse import clock
+from fediverse import clock, throttle
 from fediverse.actors import directory
 from fediverse.tables.inbox import received
 from fediverse.tables.statuses import statuses
 from tests.peers.scripted import PUBLIC, Actor, Server, document_response, signed
 from tests.support.instance import Account, Instance
 from tests.test_inbox_conversation import deliver, followed
+
+MakeInstance = Callable[..., Awaitable[Instance]]
 
 MIB = 1024 * 1024
 
@@ -162,6 +165,28 @@ async def test_inboxes_take_nothing_but_post(instance: Instance, alice: Account,
         assert response.status in {401, 404, 405}
         if response.status == 405:
             assert "POST" in response.headers["Allow"]
+
+
+async def test_a_server_sends_no_more_than_its_share(
+    make_instance: MakeInstance, peer: Server, other_peer: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "_ACTIVITIES", parse_limit("3 per 5 minutes"))
+    limited = await make_instance(rate_limits="on")
+    alice = await limited.account("alice")
+    mallory, friend, liar = peer.actor("mallory"), peer.actor("friend"), other_peer.actor("liar")
+    url = f"{limited.url}/inbox"
+    # What is not proven to come from there does not use its share up.
+    for _ in range(4):
+        forged = mallory.activity("Like", alice.uri)
+        assert await other_peer.send(liar, url, forged, key_id=mallory.key_id) == 401
+    for who in (mallory, friend, mallory):
+        assert await peer.send(who, url, who.activity("Like", alice.uri)) == 202
+    body = json.dumps(friend.activity("Like", alice.uri)).encode()
+    async with peer.http.post(url, data=body, headers=signed(friend, url, body)) as response:
+        assert response.status == 429
+        assert 0 < int(response.headers["Retry-After"]) <= 300
+    assert await stored(limited) == 3
+    assert await other_peer.send(liar, url, liar.activity("Like", alice.uri)) == 202
 
 
 BODIES: dict[str, bytes] = {

@@ -52,6 +52,7 @@ def test_no_second_try_where_none_helps(status: int) -> None:
     decision = next_attempt(1, 0, Outcome(status, knock_left=True), private=True)
     assert decision.step is Step.DEAD
     assert decision.gone == (status == 410)
+    assert decision.missing == (status == 404)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])

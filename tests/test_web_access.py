@@ -15,6 +15,7 @@ from fediverse import access, clock
 from fediverse import instance as instance_info
 from fediverse.actors import people
 from fediverse.tables.access import oauth_tokens, sessions
+from fediverse.web import limits
 from fediverse.web.cookies import cookies
 from tests.conftest import MakeInstance
 from tests.support.browser import Browser
@@ -215,6 +216,37 @@ async def test_wrong_passwords_are_limited_by_account_and_by_address(make_instan
         for _ in range(10):
             assert (await browser.send(form, login="nobody", password="wrong")).status == 401
         assert (await browser.send(form, login="somebody else", password="wrong")).status == 429
+
+
+@pytest.mark.attack("OAU-08")
+async def test_nobody_is_kept_out_by_what_others_try(make_instance: MakeInstance) -> None:
+    """From a hundred addresses somebody guesses at one account: its owner still comes in from another, if slowly."""
+    limited = await make_instance(rate_limits="on", trusted_proxies="127.0.0.1")
+    await limited.account("alice")
+    waited: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+
+    limited.app[limits.PATIENCE] = wait
+    async with Browser(limited.url) as browser:
+        form = (await browser.get("/login")).form("/login")
+
+        async def sign_in(address: str, password: str, login: str = "alice") -> int:
+            headers = {"X-Forwarded-For": address}
+            answer = await browser.send(form, login=login, password=password, headers=headers, follow=False)
+            return answer.status
+
+        assert [await sign_in("203.0.113.1", "wrong") for _ in range(11)] == [401] * 10 + [429]
+        assert await sign_in("198.51.100.1", PASSWORD) == 303
+        for n in range(2, 92):
+            assert await sign_in(f"203.0.113.{n}", "wrong") == 401
+        assert waited == []
+        assert await sign_in("198.51.100.1", PASSWORD) == 303
+        assert await sign_in("203.0.113.200", "wrong", login="@ALICE") == 401
+        assert len(waited) == 2
+        assert await sign_in("203.0.113.201", "wrong", login="somebody") == 401
+        assert len(waited) == 2
 
 
 @pytest.mark.attack("OAU-08")

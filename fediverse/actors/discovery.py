@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, Row
 
 from fediverse import clock, jobs, moderation, statuses
-from fediverse.actors import directory, featured
+from fediverse.actors import directory, featured, relations
 from fediverse.actors.signing import Keyring
 from fediverse.clock import DAY, Instant
 from fediverse.db import Database
@@ -189,6 +189,10 @@ class Discovery:
             return
         try:
             await self.refresh(actor)
+        except Answered as error:
+            if error.code == 404 and payload.get("missing"):  # days after its inbox went
+                await self._database.write(relations.forget_follower, actor.id)
+            log.info("discovery.refresh_failed", uri=actor.uri, error=str(error))
         except FediverseError as error:
             # It stays as it was; the next sign of life has it tried again.
             log.info("discovery.refresh_failed", uri=actor.uri, error=str(error))

@@ -268,6 +268,18 @@ def end_all(tx: Connection, actor_id: int) -> None:
     lists.end_all(tx, actor_id)
 
 
+def forget_follower(tx: Connection, actor_id: int) -> None:
+    """The actor, which is not there any more, follows nobody; the counters follow."""
+    followees = select(follows.c.followee_id).where(follows.c.follower_id == actor_id, follows.c.accepted)
+    tx.execute(
+        update(actors)
+        .where(actors.c.id.in_(followees), actors.c.followers_count > 0)
+        .values(followers_count=actors.c.followers_count - 1, version=actors.c.version + 1)
+    )
+    tx.execute(update(actors).where(actors.c.id == actor_id).values(following_count=0, version=actors.c.version + 1))
+    tx.execute(delete(follows).where(follows.c.follower_id == actor_id))
+
+
 def is_blocked_either(tx: Connection, one_id: int, other_id: int) -> bool:
     """Whether one of the two blocks the other."""
     found = exists().where(

@@ -13,6 +13,7 @@ from fediverse.cli.accounts import account, token
 from fediverse.cli.audit import audit
 from fediverse.cli.check import check
 from fediverse.cli.database import db
+from fediverse.cli.deliveries import delivery
 from fediverse.cli.hosts import domain
 from fediverse.cli.instance import instance
 from fediverse.cli.posts import status
@@ -27,7 +28,7 @@ def cli() -> None:
     """A company's own microblog on the open social web."""
 
 
-for command in (serve, work, db, check, account, token, domain, status, instance, audit):
+for command in (serve, work, db, check, account, token, domain, status, instance, audit, delivery):
     cli.add_command(command)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -19,7 +19,7 @@ from fediverse import clock, metrics
 from fediverse.actors import directory
 from fediverse.actors.signers import KnownSigner, LookUp, Signers
 from fediverse.db import Database
-from fediverse.documents import ACTIVITY_TYPES, http_uri, id_of, type_of
+from fediverse.documents import ACTIVITY_TYPES, host_of, http_uri, id_of, type_of
 from fediverse.errors import BadRequest, FediverseError, Forbidden, Gone, NotFound, TooLarge, UnsupportedType
 from fediverse.inbox import store
 from fediverse.inbox.store import Incoming
@@ -35,12 +35,22 @@ _RECIPIENT_SECONDS = 10.0
 _HEARD_SECONDS = 30.0
 
 
+class Quota(Protocol):
+    """How many activities a server may send."""
+
+    def check(self, host: str) -> None:
+        """Raises TooManyRequests when the server has sent too many."""
+
+    def count(self, host: str) -> None:
+        """The server has sent one more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Posted:
     """A POST to an inbox: the request line and headers as they came. ``recipient`` is '' for everybody.
 
     ``length`` is the body's size as far as it is announced. ``read`` gives the body, once, and raises TooLarge beyond
-    the number of bytes. ``look_up`` surrounds asking another server who signed.
+    the number of bytes. ``look_up`` surrounds asking another server who signed. ``quota`` counts by server.
     """
 
     path: str
@@ -50,6 +60,7 @@ class Posted:
     length: int | None
     read: Callable[[int], Awaitable[bytes]]
     look_up: LookUp
+    quota: Quota
     recipient: str = ""
 
 
@@ -98,9 +109,13 @@ class Receiver:
         parsed = parse("POST", posted.path, posted.headers)
         body = await posted.read(MAX_BYTES)
         draft = read(body)
+        # Who claims to be of a server that floods us learns no more than it would; only what is proven counts.
+        host = host_of(draft.actor_uri)
+        posted.quota.check(host)
         signer = await self._verify(parsed, draft, body, posted.look_up)
         if signer is None:
             return "ignored", "unknown_deleted"
+        posted.quota.count(host)
         await self._writer.add(
             Incoming(
                 signer.actor_id,

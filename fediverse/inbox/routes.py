@@ -43,6 +43,7 @@ async def inbox(request: web.Request) -> web.Response:
             length=request.content_length,
             read=partial(read_body, request),
             look_up=partial(throttle.look_up, request),
+            quota=throttle.Quota(request),
             recipient=request.match_info.get("name", ""),
         )
     )

@@ -9,7 +9,7 @@ Activities about one thing reach a host in order: a row waits while an older one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -44,6 +45,11 @@ HOSTS_PER_STATEMENT = 64
 HOSTS_PER_CLAIM = 1024
 DEAD_KEPT: Instant = 30 * DAY
 UNREACHABLE = "unreachable: "
+#: How ``last_error`` of an inbox that is not there begins.
+MISSING = "answered 404"
+#: One 404 may be a mistake: this many, the first of them so long ago, are worth a look at who is behind the inbox.
+MISSED_OFTEN = 3
+MISSED_FOR: Instant = 3 * DAY
 _HOUSEKEEPING = 1000
 
 _ADD = Prepared(lambda insert: insert(deliveries).on_conflict_do_nothing(index_elements=["activity_id", "inbox"]))
@@ -225,6 +231,60 @@ def bury(tx: Connection, errors: dict[int, str]) -> None:
             _BURY,
             [{"row_id": id_, "error": error[:500]} for id_, error in errors.items()],
         )
+
+
+def long_missing(tx: Connection, inboxes: Mapping[str, str], *, now: Instant) -> list[str]:
+    """Those of the inboxes (each with its host) that answered 404 several times, the first of these days ago."""
+    times = (
+        select(deliveries.c.inbox)
+        .where(
+            deliveries.c.dead,
+            deliveries.c.host.in_(set(inboxes.values())),
+            deliveries.c.inbox.in_(inboxes),
+            deliveries.c.last_error.like(f"{MISSING}%"),
+        )
+        .group_by(deliveries.c.inbox)
+        .having(func.count() >= MISSED_OFTEN, func.min(deliveries.c.activity_id) < ids.floor_id(now - MISSED_FOR))
+    )
+    return list(tx.scalars(times))
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What of a host's deliveries waits, what is dead, and why the latest of these died."""
+
+    host: str
+    waiting: int
+    dead: int
+    error: str
+
+
+def backlogs(tx: Connection, host: str | None = None) -> list[Backlog]:
+    """The hosts for which something waits or is dead, or just the one, by name."""
+    given = [deliveries.c.host == host] if host is not None else []
+    alive = func.sum(case((deliveries.c.dead, 0), else_=1))
+    counted = (
+        select(deliveries.c.host, alive.label("waiting"), func.count().label("all"))
+        .where(*given)
+        .group_by(deliveries.c.host)
+        .order_by(deliveries.c.host)
+    )
+    latest = (
+        select(deliveries.c.host, func.max(deliveries.c.id).label("id"))
+        .where(deliveries.c.last_error.is_not(None), *given)
+        .group_by(deliveries.c.host)
+        .subquery()
+    )
+    errors: dict[str, str] = {
+        row.host: row.last_error
+        for row in tx.execute(
+            select(latest.c.host, deliveries.c.last_error).join(deliveries, deliveries.c.id == latest.c.id)
+        )
+    }
+    return [
+        Backlog(row.host, int(row.waiting), row.all - int(row.waiting), errors.get(row.host, ""))
+        for row in tx.execute(counted)
+    ]
 
 
 def replay(tx: Connection, host: str, *, now: Instant) -> int:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, exists, or_, select
 
 from fediverse import clock, jobs, queue
-from fediverse.clock import Instant
+from fediverse.clock import DAY, Instant
 from fediverse.outbox import deliveries, hosts
 from fediverse.outbox.deliveries import Postponed
 from fediverse.outbox.hosts import HostState, Report
 from fediverse.outbox.retry import Step
 from fediverse.outbox.sending import Sent
-from fediverse.tables.actors import actors
+from fediverse.tables.actors import actors, follows
 from fediverse.tables.outbox import deliveries as table
 
 log = structlog.get_logger(__name__)
@@ -29,13 +29,14 @@ _CHECKED = 20
 
 @dataclass(slots=True)
 class Ledger:
-    """Results by row id. ``released`` were not tried; ``gone`` are inboxes that answered 410."""
+    """Results by row id. ``released`` were not tried; ``gone`` are inboxes that answered 410, ``missing`` 404."""
 
     done: list[int] = field(default_factory=list)
     later: list[Postponed] = field(default_factory=list)
     dead: dict[int, str] = field(default_factory=dict)
     released: list[int] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)  # the host, by inbox
     reports: list[Report] = field(default_factory=list)
     _last: dict[str, Report] = field(default_factory=dict)
 
@@ -54,6 +55,8 @@ class Ledger:
             self.dead[row.id] = sent.error
             if decision.gone:
                 self.gone.append(row.inbox)
+            if decision.missing:
+                self.missing[row.inbox] = row.host
         log.info("delivery.failed", inbox=row.inbox, attempts=row.attempts, step=decision.step.value, error=sent.error)
 
     def _report(self, report: Report) -> None:
@@ -84,6 +87,7 @@ class Ledger:
         self.dead |= later.dead
         self.released += later.released
         self.gone += later.gone
+        self.missing |= later.missing
         self.reports += later.reports
         self._last |= later._last
 
@@ -98,16 +102,29 @@ def settle(tx: Connection, ledger: Ledger, *, now: Instant) -> dict[str, HostSta
     deliveries.hurry(tx, closed, now=now)
     if ledger.gone:
         _check_actors(tx, ledger.gone)
+    if ledger.missing:
+        inboxes = deliveries.long_missing(tx, ledger.missing, now=now)
+        if inboxes:
+            _check_actors(tx, inboxes, unless_seen_since=now - DAY)
     return states
 
 
-def _check_actors(tx: Connection, inboxes: Sequence[str]) -> None:
+def _check_actors(tx: Connection, inboxes: Sequence[str], *, unless_seen_since: Instant | None = None) -> None:
     """Those behind inboxes that are gone are looked up once more: whose document is gone too is forgotten.
 
     An inbox that is shared stands for its server; a few of its actors at a time are enough, since each later delivery
-    there asks for more.
+    there asks for more. With ``unless_seen_since`` the inboxes are but missing: of whom the same is true, the follows
+    end, and who was looked at since then is not looked at again.
     """
     behind = or_(actors.c.inbox.in_(inboxes), actors.c.shared_inbox.in_(inboxes))
-    found = select(actors.c.id).where(behind, actors.c.host != "", actors.c.deleted_at.is_(None)).limit(_CHECKED)
-    for actor_id in tx.scalars(found).all():
-        jobs.enqueue(tx, CHECK_ACTOR, {"actor_id": actor_id, "now": True}, unique_key=f"gone {actor_id}")
+    found = select(actors.c.id).where(behind, actors.c.host != "", actors.c.deleted_at.is_(None))
+    missing = unless_seen_since is not None
+    if missing:
+        found = found.where(
+            or_(actors.c.fetched_at.is_(None), actors.c.fetched_at < unless_seen_since),
+            exists().where(follows.c.follower_id == actors.c.id),
+        )
+    kind = "missing" if missing else "gone"
+    for actor_id in tx.scalars(found.limit(_CHECKED)).all():
+        payload = {"actor_id": actor_id, "now": True, "missing": missing}
+        jobs.enqueue(tx, CHECK_ACTOR, payload, unique_key=f"{kind} {actor_id}")

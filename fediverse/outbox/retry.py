@@ -55,12 +55,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, and after how many milliseconds. ``gone``: the inbox was deleted, and its owner is to be checked."""
+    """What to do, and after how many milliseconds.
+
+    ``gone``: the inbox was deleted, and its owner is to be checked. ``missing``: there is no such inbox just now.
+    """
 
     step: Step
     wait: Instant = 0
     refused: bool = False
     gone: bool = False
+    missing: bool = False
 
 
 _DONE = Decision(Step.DONE)
@@ -89,7 +93,7 @@ def next_attempt(
         wait = _jittered(_REFUSED_WAITS[outcome.refusals], rng)
         return Decision(Step.LATER, wait, refused=True) if age + wait <= lifetime else DEAD
     if status is not None and (status == 501 or (400 <= status < 500 and status not in _TRANSIENT)):
-        return Decision(Step.DEAD, gone=status == 410)
+        return Decision(Step.DEAD, gone=status == 410, missing=status == 404)
     wait = _asked_for(outcome.retry_after, attempts) or _scheduled(attempts, rng)
     return Decision(Step.LATER, wait) if age + wait <= lifetime else DEAD
 

@@ -66,6 +66,7 @@ Index(
     deliveries.c.id,
     **only("NOT dead", "dead = 0"),
 )
+Index("ix_deliveries_dead", deliveries.c.host, deliveries.c.inbox, **only("dead", "dead = 1"))
 Index("ix_deliveries_object", deliveries.c.object_key, deliveries.c.host, deliveries.c.activity_id)
 
 hosts = Table(

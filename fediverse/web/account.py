@@ -39,7 +39,7 @@ async def change_email(request: web.Request) -> web.Response:
     visit, person = await read(request, _person)
     email, by_mail = sent.text("email"), request.app[keys.SETTINGS].sends_mail
     try:
-        with attempt(request, visit.me.username) as tried:
+        async with attempt(request, visit.me.username) as tried:
             stored = str(person.password_hash)
             tried.wrong = not await asyncio.to_thread(passwords.verify, stored, sent.text("current"))
         if tried.wrong:

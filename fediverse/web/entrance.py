@@ -49,7 +49,7 @@ async def login(request: web.Request) -> web.Response:
     sent = await form(request)
     typed, target = sent.text("login")[:_MAX_LOGIN], local_path(sent.text("next"))
     database = request.app[keys.DATABASE]
-    with attempt(request, typed) as tried:
+    async with attempt(request, typed) as tried:
         person, actor_id = await database.read(_find, typed)
         stored = person.password_hash if person is not None else ""
         # Takes as long whether or not there is such a person.

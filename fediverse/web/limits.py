@@ -1,6 +1,8 @@
 """How often somebody may try a password: by address and by account, the same whether the account exists or not.
 
-Only failures count, so that whoever knows the password is not kept out of a busy office's address.
+Only failures count, so that whoever knows the password is not kept out of a busy office's address; and an account is
+closed to an address, not to all, or anybody could keep its owner out. When very many addresses try one account, each
+try takes some seconds more.
 """
 
 from __future__ import annotations
@@ -8,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
@@ -21,7 +23,9 @@ from fediverse.caller import client_address
 from fediverse.errors import TooManyRequests
 
 _BY_ADDRESS: Final = parse("20 per 5 minutes")
-_BY_ACCOUNT: Final = parse("10 per 5 minutes")
+_BY_ACCOUNT: Final = parse("10 per 5 minutes")  # from one address
+_BY_ALL: Final = parse("100 per hour")  # on one account, from everywhere: beyond that each takes longer
+_SLOW_SECONDS: Final = 5.0
 _LOOK_UPS: Final = parse("30 per 5 minutes")
 _MAILS: Final = parse("10 per 30 minutes")
 _MAILS_TO_ONE: Final = parse("2 per 10 minutes")
@@ -31,6 +35,8 @@ SIGN_UPS: Final = parse("5 per 30 minutes")
 _PICTURES: Final = parse("1500 per 5 minutes")
 
 
+#: What is awaited before a slow try; a test puts something else there.
+PATIENCE: web.AppKey[Callable[[float], Awaitable[None]]] = web.AppKey("password_patience")
 UNDER_WAY: web.AppKey[Counter[str]] = web.AppKey("password_attempts")
 
 
@@ -40,8 +46,8 @@ class Attempt:
     wrong = False
 
 
-@contextmanager
-def attempt(request: web.Request, account: str) -> Iterator[Attempt]:
+@asynccontextmanager
+async def attempt(request: web.Request, account: str) -> AsyncIterator[Attempt]:
     """Another password may be tried; set ``wrong`` on what is handed out when it was.
 
     Raises TooManyRequests with the time to wait. Attempts under way count as failures until they are over, or a
@@ -55,7 +61,10 @@ def attempt(request: web.Request, account: str) -> Iterator[Attempt]:
     names = [name for _, name in buckets]
     under_way.update(names)
     tried = Attempt()
+    everybody = f"account:{_typed(account)}"
     try:
+        if buckets and not limiter.test(_BY_ALL, "password", everybody):
+            await request.app[PATIENCE](_SLOW_SECONDS)
         yield tried
     finally:
         under_way.subtract(names)
@@ -64,6 +73,8 @@ def attempt(request: web.Request, account: str) -> Iterator[Attempt]:
                 del under_way[name]
             if tried.wrong:
                 limiter.hit(item, "password", name)
+        if buckets and tried.wrong:
+            limiter.hit(_BY_ALL, "password", everybody)
 
 
 def check_look_up(request: web.Request) -> None:
@@ -114,6 +125,10 @@ def _wait(request: web.Request, item: RateLimitItem, what: str, name: str) -> To
 def _buckets(request: web.Request, account: str) -> tuple[tuple[RateLimitItem, str], ...]:
     if request.app[keys.SETTINGS].rate_limits == "off":
         return ()
-    # However it is spelt; and hashed, since what is typed may be anything, a password by mistake included.
-    typed = hashlib.sha256(people.fold_email(account).removeprefix("@").encode("utf-8", "replace")).hexdigest()
-    return (_BY_ADDRESS, f"address:{client_address(request)}"), (_BY_ACCOUNT, f"account:{typed}")
+    address = client_address(request)
+    return (_BY_ADDRESS, f"address:{address}"), (_BY_ACCOUNT, f"account:{_typed(account)}:{address}")
+
+
+def _typed(account: str) -> str:
+    """However it is spelt; and hashed, since what is typed may be anything, a password by mistake included."""
+    return hashlib.sha256(people.fold_email(account).removeprefix("@").encode("utf-8", "replace")).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Final
 
@@ -62,5 +63,6 @@ def add_routes(app: web.Application) -> None:
         max_seconds=app[keys.SETTINGS].media_cache_days * 24 * 60 * 60,
     )
     app[limits.UNDER_WAY] = Counter()
+    app[limits.PATIENCE] = asyncio.sleep
     for room in _ROOMS:
         app.add_routes(room.routes)

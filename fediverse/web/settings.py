@@ -174,7 +174,7 @@ async def change_password(request: web.Request) -> web.Response:
 
     visit, stored = await read(request, find)
     try:
-        with attempt(request, visit.me.username) as tried:
+        async with attempt(request, visit.me.username) as tried:
             tried.wrong = not await asyncio.to_thread(passwords.verify, stored, sent.text("current"))
         if tried.wrong:
             raise Invalid("The current password is wrong.")
