@@ -52,7 +52,9 @@ class Polling:
         if found is None:
             return
         row, author = found
-        if viewer_id is None and not Visibility(row.visibility).is_public:
+        if Visibility(row.visibility).is_public:
+            viewer_id = None  # nobody need know who looks
+        elif viewer_id is None:
             viewer_id = await self._database.read(polls.a_local_voter, row.id)
         try:
             sign = await (self._discovery.signer_for(viewer_id) if viewer_id else self._discovery.signer())

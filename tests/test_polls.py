@@ -83,7 +83,10 @@ async def test_a_poll_from_its_question_to_its_end(instance: Instance, later: La
         assert_entity("Notification", told[0])
         assert (told[0]["account"]["acct"], told[0]["status"]["poll"]["expired"]) == ("alice", True)
     assert await instance.notifications(carol) == []
-    await instance.call("DELETE", f"/api/v1/statuses/{asked['id']}", by=alice)
+    found = await instance.call("GET", "/api/v2/search", by=alice, params={"q": "Coffee"})
+    assert [status["id"] for status in found["statuses"]] == [asked["id"]]
+    gone = await instance.call("DELETE", f"/api/v1/statuses/{asked['id']}", by=alice)  # what it takes to write it anew
+    assert (gone["text"], gone["poll"]["options"][1]["title"]) == ("Which one?", "Coffee")
     await instance.call("GET", path, by=alice, status=404)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, update
 
-from fediverse import clock, moderation, scheduled
+from fediverse import clock, media, moderation, scheduled
 from fediverse.errors import Unavailable
 from fediverse.tables.instance import jobs
 from tests.support.entities import assert_entity
+from tests.support.files import form, picture
 from tests.support.instance import Account, Instance
 
 PATH = "/api/v1/scheduled_statuses"
@@ -19,6 +20,10 @@ PATH = "/api/v1/scheduled_statuses"
 
 def at(minutes: float, *, days: int = 0) -> str:
     return (datetime.now(UTC) + timedelta(days=days, minutes=minutes)).isoformat()
+
+
+async def upload(instance: Instance, by: Account, data: bytes) -> Any:
+    return await instance.call("POST", "/api/v2/media", by=by, data=form(data))
 
 
 async def schedule(instance: Instance, by: Account, text: str, when: str, **fields: Any) -> Any:
@@ -104,6 +109,28 @@ async def test_a_worker_that_dies_posts_neither_twice_nor_never(
     urls = instance.settings.urls
     await instance.database.write(post, urls, int(waiting["id"]), mentions=[], now=clock.now())
     assert len(await instance.home(alice)) == 1
+
+
+async def test_files_wait_with_their_post(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = await instance.account("alice")
+    first, second = [await upload(instance, alice, picture(size=(8, side))) for side in (8, 9)]
+    waiting = await schedule(instance, alice, "", at(10, days=2), media_ids=[first["id"], second["id"]])
+    assert_entity("ScheduledStatus", waiting)
+    assert waiting["params"]["media_ids"] == [file["id"] for file in waiting["media_attachments"]]
+    dropped = await upload(instance, alice, picture(size=(8, 10)))
+    never = await schedule(instance, alice, "never", at(10), media_ids=[dropped["id"]])
+    for taken in (first["id"], dropped["id"]):
+        await instance.post(alice, "mine", media_ids=[taken], status=422)
+        await schedule(instance, alice, "mine, too", at(10), media_ids=[taken], status=422)
+    await instance.call("DELETE", f"{PATH}/{never['id']}", by=alice)
+    real = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + 2 * clock.DAY + 11 * clock.MINUTE)
+    # What nothing waits for is swept, and what is waited for is not.
+    assert await instance.database.write(media.attachments.sweep, now=clock.now()) == 1
+    await instance.tick()
+    (posted,) = await instance.home(alice)
+    assert [file["id"] for file in posted["media_attachments"]] == waiting["params"]["media_ids"]
+    assert await instance.database.write(media.attachments.sweep, now=clock.now() + 2 * clock.DAY) == 0
 
 
 @pytest.mark.attack("API-03")

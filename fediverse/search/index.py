@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Connection, Row, bindparam, literal_column, s
 
 from fediverse import jobs
 from fediverse.db import Prepared, id_list
+from fediverse.documents import titles
 from fediverse.drafts import Visibility
 from fediverse.ids import MAX_ID
 from fediverse.search import people
@@ -176,9 +177,10 @@ def _written(entries: Iterable[_Entry], write: Callable[[list[str]], str]) -> It
 
 
 def _words(row: Row[Any]) -> list[str]:
-    """The words of a post, its title, its warning and the descriptions of its media among them."""
+    """The words of a post; its title, its warning, a poll's options and the descriptions of its media among them."""
     shown = row.text or unescape(_TAG.sub("", _BREAKING_TAG.sub(" ", row.content)))
     parts = [shown[:_MOST_CHARACTERS], row.spoiler_text, row.title]
+    parts += titles(row.poll)
     parts += [attachment.get("description") or "" for attachment in row.attachments]
     return words("\n".join(part for part in parts if part), most=_MOST_WORDS)
 
