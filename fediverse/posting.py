@@ -52,6 +52,23 @@ def known(tx: Connection, wanted: Iterable[Handle]) -> dict[Handle, Row[Any]]:
     return {(row.username_folded, row.host): row for row in rows}
 
 
+class Strangers(Exception):
+    """Somebody is mentioned who is not known here, and whose server can be asked. ``known`` are the others."""
+
+    def __init__(self, known: dict[Handle, Row[Any]]) -> None:
+        super().__init__("somebody is mentioned who is not known here")
+        self.known = known
+
+
+def acquaintances(tx: Connection, wanted: Iterable[Handle]) -> list[Row[Any]]:
+    """The actors of the handles, in order. Raises Strangers where a server would have to be asked for one."""
+    asked = list(wanted)
+    found = known(tx, asked)
+    if any(handle not in found and handle[1] for handle in asked):
+        raise Strangers(found)
+    return list({found[handle].id: found[handle] for handle in asked if handle in found}.values())
+
+
 async def find_missing(
     discovery: Discovery, wanted: Iterable[Handle], found: Mapping[Handle, Row[Any]]
 ) -> list[Row[Any]]:

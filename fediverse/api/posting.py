@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -39,51 +40,55 @@ async def create(request: web.Request) -> web.Response:
     With an Idempotency-Key that was used before it is the one of then. A time that has passed means now.
     """
     sent = await params.read(request)
-    body, media_ids = _words(sent), attaching.media_ids(sent)
-    in_reply_to_id = _status_id(sent, "in_reply_to_id", _NO_PARENT)
-    quoted_id = _status_id(sent, "quoted_status_id", _NOT_TO_QUOTE)
+    body = _words(sent)
     key = _idempotency_key(request)
     wanted = posting.handles(body, request.app[keys.URLS])
-    token = respond.require_token(request)
 
-    def prepare(tx: Connection) -> tuple[Row[Any], Row[Any] | None, _Known]:
-        credentials = respond.authorise(tx, token, _SCOPE)
-        actor = respond.actor_of(tx, credentials)
-        return actor, access.app_by_id(tx, credentials.app_id), posting.known(tx, wanted)
+    def work(mentions: Sequence[Row[Any]] | None, tx: Connection, call: Call) -> dict[str, Any]:
+        draft = _draft(tx, call, sent, body, key)
+        if mentions is None:
+            mentions = posting.acquaintances(tx, wanted)
+        at = read_time(sent)
+        if at is not None and at > call.now:
+            return _schedule(tx, call, draft, sent, mentions, at=at)
+        row = statuses.create(tx, call.urls, call.actor(tx), draft, mentions=mentions, now=call.now)
+        # It may be the post of then, which has been liked since.
+        if key is not None or draft.quote_of_id is not None:
+            return listings.status(tx, row, call)
+        # The author as it is now, with one post more.
+        may_quote = "denied" if row.visibility == Visibility.DIRECT else "automatic"
+        return entities.status(StatusView(row, call.actor(tx), may_quote=may_quote), call.site, call.viewer_id)
 
-    actor, app, known = await request.app[keys.DATABASE].read(prepare)
+    try:
+        # Mostly everybody who is mentioned is known, and one transaction does it all.
+        return await respond.write(request, partial(work, None), scope=_SCOPE)
+    except posting.Strangers as strangers:
+        mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, strangers.known)
+        return await respond.write(request, partial(work, mentions), scope=_SCOPE)
+
+
+def _draft(tx: Connection, call: Call, sent: Params, body: str, key: str | None) -> NoteDraft:
+    """What was sent, with what the author left out as it usually is. Raises Invalid and NotFound for what cannot be."""
+    assert call.credentials is not None
+    author, app = call.actor(tx), access.app_by_id(tx, call.credentials.app_id)
     spoiler = sent.text("spoiler_text").strip()
-    at, poll = read_time(sent), new_poll(sent, now=clock.now())
+    media_ids, poll = attaching.media_ids(sent), new_poll(sent, now=call.now)
     text.check_length(body, spoiler, has_attachment=poll is not None or bool(media_ids))
-    draft = NoteDraft(
+    return NoteDraft(
         text=body,
         spoiler_text=spoiler,
-        sensitive=sent.flag("sensitive", default=actor.default_sensitive) or bool(spoiler),
-        language=read_language(sent) or actor.default_language,
-        visibility=_visibility(sent, actor),
-        in_reply_to_id=in_reply_to_id,
+        sensitive=sent.flag("sensitive", default=author.default_sensitive) or bool(spoiler),
+        language=read_language(sent) or author.default_language,
+        visibility=_visibility(sent, author),
+        in_reply_to_id=_status_id(sent, "in_reply_to_id", _NO_PARENT),
         poll=poll,
         media_ids=media_ids,
-        quote_of_id=quoted_id,
+        quote_of_id=_status_id(sent, "quoted_status_id", _NOT_TO_QUOTE),
         quote_policy=read_policy(sent),
         idempotency_key=key,
         app_name=app.name if app is not None else "",
         app_url=app.website if app is not None else None,
     )
-    mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, known)
-
-    def work(tx: Connection, call: Call) -> dict[str, Any]:
-        if at is not None and at > call.now:
-            return _schedule(tx, call, draft, sent, mentions, at=at)
-        row = statuses.create(tx, call.urls, call.actor(tx), draft, mentions=mentions, now=call.now)
-        if key is not None or quoted_id is not None:  # it may be the post of then, which has been liked since
-            return listings.status(tx, row, call)
-        # The author as it is now, with one post more.
-        may_quote = "denied" if row.visibility == Visibility.DIRECT else "automatic"
-        view = StatusView(row, call.actor(tx), may_quote=may_quote)
-        return entities.status(view, call.site, call.viewer_id)
-
-    return await respond.write(request, work, scope=_SCOPE)
 
 
 def _schedule(
