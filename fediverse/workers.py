@@ -44,7 +44,8 @@ class Workers:
         )
         self._pushes = PushWorker(database, hub, app[keys.REMOTE], site=app[keys.SITE], secret=settings.secret)
         kinds: dict[str, jobs.Job] = {
-            "spread": _Spread(database),
+            "spread": _Spread(database, timelines.spread),
+            "spread_tagged": _Spread(database, timelines.spread_tagged),
             search.REINDEX: _Reindex(database),
             **app[keys.DISCOVERY].job_kinds(),
             **mail.job_kinds(database, app[keys.URLS], settings),
@@ -119,13 +120,16 @@ async def running(app: web.Application) -> AsyncIterator[None]:
 
 
 class _Spread:
-    """A post of somebody with many local followers reaches the rest of their home timelines, 500 at a time."""
+    """A post of somebody with many local followers, or with a hashtag that many follow, reaches the rest of their home
+    timelines, 500 at a time.
+    """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, spread: Callable[..., object]) -> None:
         self._database = database
+        self._spread = spread
 
     async def __call__(self, payload: Mapping[str, Any]) -> None:
-        await self._database.write(_spread, payload["status_id"], payload["after"])
+        await self._database.write(_spread, self._spread, payload["status_id"], payload["after"])
 
 
 class _Reindex:
@@ -138,10 +142,10 @@ class _Reindex:
         await self._database.write(search.reindex_part, payload)
 
 
-def _spread(tx: Connection, status_id: int, after: int) -> None:
+def _spread(tx: Connection, spread: Callable[..., object], status_id: int, after: int) -> None:
     status = statuses.by_id(tx, status_id)
     if status is not None and status.deleted_at is None:
-        timelines.spread(tx, status, after=after)
+        spread(tx, status, after=after)
 
 
 def _count_deliveries(outcomes: Mapping[str, int]) -> None:

@@ -49,6 +49,8 @@ OWNERS = {
     "conversation_mutes": {"reactions", "statuses"},
     "filters": {"filters"},
     "lists": {"lists"},
+    "tag_follows": {"hashtags"},
+    "featured_tags": {"hashtags"},
     "list_members": {"lists"},
     "filter_keywords": {"filters"},
     "filter_statuses": {"filters"},

@@ -55,6 +55,8 @@ async def state(instance: Instance, alice: Account) -> list[Any]:
         "preferences",
         "../v2/filters",
         "lists",
+        "featured_tags",
+        "followed_tags",
         "conversations",
         "scheduled_statuses",
         f"accounts/{(await instance.find(alice, 'dave'))['id']}/lists",
@@ -94,7 +96,9 @@ async def prepare(instance: Instance, alice: Account) -> dict[str, str]:
     waiting = await instance.post(alice, "For later", scheduled_at=due)
     question = {"options": ["a", "b"], "expires_in": 3600}
     asking = await instance.post(alice, "For followers?", visibility="private", poll=question)
+    shown = await instance.call("POST", "/api/v1/featured_tags", by=alice, json={"name": "mine"})
     return {
+        "featured tag": shown["id"],
         "list": listed["id"],
         "conversation": conversation["id"],
         "scheduled": waiting["id"],
@@ -128,7 +132,7 @@ async def test_nobody_reaches_what_is_anothers_by_its_id(instance: Instance, ali
     asked = 0
     for method, template in templates(instance.app, "GET", "POST", "PUT", "DELETE", "PATCH"):
         names = parameters(template)
-        if not template.startswith("/api/") or not names or names == ["hashtag"]:
+        if not template.startswith("/api/") or not names or names == ["hashtag"] or "/tags/{" in template:
             continue
         if template.startswith("/api/v1/statuses/{id}"):
             wanted = [("private", {404})]
@@ -141,6 +145,8 @@ async def test_nobody_reaches_what_is_anothers_by_its_id(instance: Instance, ali
             wanted = [("request", {404}), ("follower", {404})]
         elif found := re.match(r"/api/v1/(report|conversation|poll)s/\{", template):
             wanted = [(found[1], {404})]
+        elif template.startswith("/api/v1/featured_tags/{id}"):
+            wanted = [("featured tag", {404})]
         elif template.startswith("/api/v1/scheduled_statuses/{id}"):
             wanted = [("scheduled", {404})]
         elif template.startswith(("/api/v1/notifications/requests/{id}", "/api/v2/notifications/{group_key}")):

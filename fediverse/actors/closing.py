@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from fediverse import filters, ids, media
+from fediverse import filters, hashtags, ids, media
 from fediverse.actors import directory
 from fediverse.clock import Instant
 from fediverse.outbox import activities
@@ -31,4 +31,5 @@ def close(tx: Connection, urls: Urls, actor: Row[Any], *, now: Instant) -> None:
         media.forget(tx, key)
     filters.end_all(tx, actor.id)
     media.attachments.close(tx, actor.id)
+    hashtags.end_all(tx, actor.id)
     directory.mark_gone(tx, actor.id, now)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from fediverse import entities, filters, loading
+from fediverse import entities, filters, hashtags, loading
 from fediverse.api.respond import Call, Listing
 from fediverse.entities import StatusView
 from fediverse.paging import Page, filled
@@ -43,6 +43,13 @@ def accounts(tx: Connection, rows: Sequence[tuple[int, int]], call: Call) -> Lis
     """Account entities from (paging id, actor id)."""
     found = loading.in_order(tx, [actor_id for _, actor_id in rows])
     return Listing([entities.account(row, call.site) for row in found], [cursor for cursor, _ in rows])
+
+
+def tags(tx: Connection, rows: Sequence[Row[Any]], call: Call) -> list[dict[str, Any]]:
+    """Tag entities of rows of ``tags``."""
+    signed_in = call.viewer_id is not None
+    views = hashtags.views(tx, rows, call.viewer_id, now=call.now)
+    return [entities.tag(view, call.site, signed_in=signed_in, now=call.now) for view in views]
 
 
 def status(tx: Connection, row: Row[Any], call: Call) -> dict[str, Any]:

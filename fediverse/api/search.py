@@ -150,7 +150,7 @@ def _hashtags(tx: Connection, call: Call, asked: _Asked) -> list[Any]:
     if "hashtags" not in asked.types or asked.words.startswith("@") or " " in asked.words:
         return []
     found = statuses.tags_named(tx, asked.words.removeprefix("#"), limit=asked.limit, offset=asked.offset)
-    return [entities.tag(tag.display, call.site, signed_in=call.viewer_id is not None) for tag in found]
+    return listings.tags(tx, found, call)
 
 
 def _posts(tx: Connection, call: Call, asked: _Asked) -> list[Any]:

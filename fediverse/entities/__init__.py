@@ -26,6 +26,7 @@ from fediverse.entities.filters import (
     filter_status,
     filter_v1,
 )
+from fediverse.entities.hashtags import FeaturedTagView, TagView, featured_tags, tag
 from fediverse.entities.instance import InstanceFacts, Limits, instance_rules, instance_v1, instance_v2
 from fediverse.entities.lists import list_
 from fediverse.entities.notifications import (
@@ -49,7 +50,6 @@ from fediverse.entities.statuses import (
     poll,
     status,
     status_source,
-    tag,
     visibility_name,
 )
 
@@ -58,6 +58,7 @@ Json = dict[str, object]
 __all__ = [
     "VISIBILITIES",
     "ConversationView",
+    "FeaturedTagView",
     "FilterMatch",
     "FilterView",
     "GroupView",
@@ -67,6 +68,7 @@ __all__ = [
     "NotificationView",
     "RequestView",
     "StatusView",
+    "TagView",
     "account",
     "address",
     "application",
@@ -76,6 +78,7 @@ __all__ = [
     "credential_account",
     "credential_application",
     "domain_block",
+    "featured_tags",
     "filter_",
     "filter_keyword",
     "filter_status",

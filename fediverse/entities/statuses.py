@@ -26,7 +26,6 @@ __all__ = [
     "poll",
     "status",
     "status_source",
-    "tag",
     "visibility_name",
 ]
 
@@ -267,13 +266,3 @@ def _asked(version: Row[Any]) -> dict[str, Any] | None:
     edit = version._mapping
     titles = edit["poll_options"] if "poll_options" in edit else titles_of(edit["poll"])
     return {"options": [{"title": title} for title in titles]} if titles else None
-
-
-def tag(name: str, site: Site, *, signed_in: bool) -> dict[str, Any]:
-    """A hashtag, by the spelling it is shown in. No history is kept of how much a tag is used."""
-    folded = fold_tag(name)
-    entity: dict[str, Any] = {"id": folded, "name": name, "url": site.urls.tag(folded), "history": []}
-    if signed_in:
-        entity["following"] = False
-        entity["featuring"] = False
-    return entity

@@ -21,6 +21,7 @@ from fediverse.statuses.lookup import (
     uri_of,
     visible_among,
 )
+from fediverse.statuses.tagging import known_tag
 from fediverse.visibility import visible, visible_where
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "get_own",
     "get_visible",
     "history",
+    "known_tag",
     "tags_named",
     "unboost",
     "uri_of",

@@ -36,6 +36,17 @@ def put_tags(tx: Connection, status_id: int, names: Sequence[str], *, now: Insta
     tx.execute(_TAG(tx), [{"tag_id": tag_id, "status_id": status_id} for tag_id in found.values()])
 
 
+def known_tag(tx: Connection, name: str, *, now: Instant) -> int:
+    """The id of the hashtag, which is known from now on if it was not, as it is written here."""
+    folded = {text.fold_tag(name): name}
+    if not (found := _tag_ids(tx, folded)):
+        (fold,) = folded
+        tx.execute(_ADD_TAGS(tx), {"id": ids.new_id(), "name": fold, "display": name, "created_at": now})
+        found = _tag_ids(tx, folded)
+    (tag_id,) = found.values()
+    return tag_id
+
+
 def put_mentions(tx: Connection, status_id: int, actors: Sequence[Row[Any]]) -> None:
     """The status is found by those whom it mentions."""
     if actors:

@@ -13,6 +13,7 @@
 - ``filters``: filters (all)
 - ``conversations``: conversations (both)
 - ``lists``: lists (all)
+- ``hashtags``: hashtags (all)
 - ``inbox``: inbox.store (received)
 - ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
 - ``access``: access (all)
@@ -33,6 +34,7 @@ from fediverse.tables import (
     conversations,
     discovery,
     filters,
+    hashtags,
     inbox,
     instance,
     lists,
@@ -55,6 +57,7 @@ __all__ = [
     "conversations",
     "discovery",
     "filters",
+    "hashtags",
     "inbox",
     "instance",
     "lists",

@@ -7,6 +7,7 @@ from fediverse.timelines.home_timeline import backfill, home, spread, surface, s
 from fediverse.timelines.list_timeline import away, list_, showing
 from fediverse.timelines.pages import account, link, mentioning, public, tag
 from fediverse.timelines.readers import having, new_to
+from fediverse.timelines.tagged import spread_tagged, withdraw_tagged
 
 __all__ = [
     "account",
@@ -22,8 +23,10 @@ __all__ = [
     "public",
     "showing",
     "spread",
+    "spread_tagged",
     "surface",
     "surface_boost",
     "tag",
     "withdraw",
+    "withdraw_tagged",
 ]

@@ -36,6 +36,7 @@ from fediverse.tables.actors import follows
 from fediverse.tables.statuses import HEAD, statuses
 from fediverse.tables.timelines import home_entries
 from fediverse.timelines.entries import exclusively_listed, wanted_by
+from fediverse.timelines.tagged import spread_tagged
 from fediverse.visibility import language_mark, wants_language
 
 # Home timelines filled in the transaction that posts; a job fills the rest.
@@ -60,6 +61,7 @@ def surface(tx: Connection, status: Row[Any], *, author: Row[Any], mentioned: Se
         _enter(tx, tx.scalars(followers).all(), status)
     else:
         has_subscribers = spread(tx, status, after=0)
+        spread_tagged(tx, status)
         if has_subscribers and status.in_reply_to_author_id in (None, author.id):
             notifications.notify_subscribers(tx, status, author=author, now=now)
     if status.visibility == Visibility.DIRECT:
