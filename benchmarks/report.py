@@ -41,6 +41,8 @@ BOUNDS = {
     "memory idle": Bound(120.0),
     "memory after": Bound(220.0),
     "start": Bound(1.2),
+    "picture": Bound(1.2),
+    "picture memory": Bound(200.0),
     "flat": Bound(1.2),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import io
 import json
 from base64 import b64encode
@@ -12,9 +14,9 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from fediverse import clock, media
+from fediverse import clock, decoding, keys, media, scheduled
 from fediverse.actors import closing, directory
-from fediverse.clock import DAY, HOUR
+from fediverse.clock import DAY, HOUR, rfc3339
 from fediverse.decoding import limits
 from tests.conftest import MakeInstance
 from tests.peers.scripted import PUBLIC, Server
@@ -379,6 +381,55 @@ async def test_an_account_that_closes_takes_its_files_along(instance: Instance) 
     assert (await fetch(instance, sent["url"]))[0] == 404
     await instance.tick()
     assert files(instance) == 0
+
+
+async def test_what_is_interrupted_is_converted_again(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = await instance.account("alice")
+    sent, dropped = await upload(instance, alice, gif(3), 202), await upload(instance, alice, gif(4), 202)
+    convert = functools.partial(
+        media.uploads.convert, instance.database, instance.app[keys.PICTURES], instance.settings.workplace
+    )
+    real = decoding.run
+
+    async def killed(task: str, **options: Any) -> dict[str, Any]:
+        await real(task, **options)
+        raise asyncio.CancelledError
+
+    async def deleted_meanwhile(task: str, **options: Any) -> dict[str, Any]:
+        await instance.call("DELETE", f"/api/v1/media/{dropped['id']}", by=alice)
+        return await real(task, **options)
+
+    monkeypatch.setattr(decoding, "run", killed)
+    with pytest.raises(asyncio.CancelledError):
+        await convert(int(sent["id"]))
+    monkeypatch.setattr(decoding, "run", deleted_meanwhile)
+    await convert(int(dropped["id"]))
+    monkeypatch.setattr(decoding, "run", real)
+    assert list(instance.settings.workplace.iterdir()) == []
+    await instance.tick()
+    ready = await instance.call("GET", f"/api/v1/media/{sent['id']}", by=alice)
+    assert (await fetch(instance, ready["url"]))[0] == 200
+    assert files(instance) == 2
+
+
+async def test_a_post_that_waits_keeps_its_files(instance: Instance) -> None:
+    alice = await instance.account("alice")
+    first, second = [await upload(instance, alice, picture(), description="Waits") for _ in range(2)]
+    at = rfc3339(clock.now() + HOUR)
+    waiting = await instance.post(alice, "", media_ids=[first["id"]], scheduled_at=at)
+    assert_entity("ScheduledStatus", waiting)
+    assert (waiting["media_attachments"], waiting["params"]["media_ids"]) == ([first], [first["id"]])
+    for method in ("PUT", "DELETE"):
+        await instance.call(method, f"/api/v1/media/{first['id']}", by=alice, json={}, status=422)
+    await instance.post(alice, "Mine", media_ids=[first["id"]], status=422)
+    await instance.database.write(
+        scheduled.post, instance.settings.urls, int(waiting["id"]), mentions=[], now=clock.now() + 2 * HOUR
+    )
+    (posted,) = await instance.call("GET", f"/api/v1/accounts/{alice.id}/statuses", by=alice)
+    assert posted["media_attachments"] == [first]
+    waiting = await instance.post(alice, "Cancelled", media_ids=[second["id"]], scheduled_at=at)
+    await instance.call("DELETE", f"/api/v1/scheduled_statuses/{waiting['id']}", by=alice)
+    await instance.post(alice, "Now", media_ids=[second["id"]])
 
 
 async def test_the_older_endpoint_answers_when_all_is_done(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:

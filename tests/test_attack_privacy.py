@@ -133,6 +133,7 @@ def everywhere(instance: Instance, author: str, id_: str) -> list[tuple[str, boo
         "name": author,
         "acct": author,
         "id": id_,
+        "list_id": id_,
         "tag": "tagged",
         "hashtag": "tagged",
         "key": "x",

@@ -27,7 +27,9 @@ def _run(*names: str) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(240)
 def test_all_deliveries_of_a_fan_out_are_counted() -> None:
-    signatures, fanout = _run("signatures", "fanout")
+    signatures, fanout, picture = _run("signatures", "fanout", "picture")
+    assert [figure["bound"] for figure in picture["figures"]] == [1.2, 200.0]
+    assert all(figure["figure"] > 0 for figure in picture["figures"])
     assert signatures["benchmark"] == "signatures"
     assert signatures["figures"][0]["per_cpu_second"] > 0
     own, shared = fanout["figures"]

@@ -14,6 +14,9 @@ CLIP_BYTES: Final = 40 * 1024 * 1024
 PICTURE_PIXELS: Final = 33_177_600
 """Pixels of a picture that is taken (8K)."""
 
+WEBP_PIXELS: Final = PICTURE_PIXELS // 2
+"""The same for WebP, whose decoder keeps it in memory several times."""
+
 SHOWN_PIXELS: Final = 3840 * 2160
 """Pixels of a picture as it is kept: larger ones are made smaller."""
 

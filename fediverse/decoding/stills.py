@@ -16,22 +16,20 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fediverse.decoding.limits import PICTURE_PIXELS, SHOWN_PIXELS, SMALL_PIXELS
+from fediverse.decoding.limits import PICTURE_PIXELS, SHOWN_PIXELS, SMALL_PIXELS, WEBP_PIXELS
 from fediverse.errors import Invalid
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 BROKEN: Final = "This picture is damaged and cannot be read. Save it again in a picture editor, then send that file."
-TOO_MANY_PIXELS: Final = (
-    f"The picture has more than {PICTURE_PIXELS // 1_000_000} million points. Save it smaller and try again."
-)
 
 _QUALITY: Final = 85
 _SMALL_QUALITY: Final = 80
 # Drawings and screenshots stay sharp as PNG; photographs that somebody saved as PNG are larger than this.
 _DRAWING_BYTES: Final = 3 * 1024 * 1024
 _HASHED_SIZE: Final = 32
+_BAND: Final = 256  # rows
 
 
 def make(source: Path, reader: str, folder: Path) -> dict[str, Any]:
@@ -67,7 +65,7 @@ def mended() -> Iterator[None]:
     try:
         yield
     except DecompressionBombError as error:  # Pillow's own limit is higher, and checked on opening
-        raise Invalid(TOO_MANY_PIXELS) from error
+        raise Invalid(_too_many(PICTURE_PIXELS)) from error
     except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
         raise Invalid(BROKEN) from error
 
@@ -77,7 +75,7 @@ def open_still(data: bytes, reader: str, *, least: int) -> Image:
     from PIL import Image as pil  # noqa: PLC0415 heavy, and rarely needed
 
     if reader == "WEBP":
-        check_pixels(*webp_size(data))  # Pillow would allocate its canvas on opening
+        check_pixels(*webp_size(data), most=WEBP_PIXELS)  # Pillow would allocate its canvas on opening
     if reader == "HEIF":
         import pillow_heif  # noqa: PLC0415 heavy, and rarely needed
 
@@ -93,12 +91,16 @@ def open_still(data: bytes, reader: str, *, least: int) -> Image:
     return image
 
 
-def check_pixels(width: int, height: int) -> None:
+def check_pixels(width: int, height: int, most: int = PICTURE_PIXELS) -> None:
     """Raises Invalid for a picture without points or with too many."""
     if width < 1 or height < 1:
         raise Invalid(BROKEN)
-    if width * height > PICTURE_PIXELS:
-        raise Invalid(TOO_MANY_PIXELS)
+    if width * height > most:
+        raise Invalid(_too_many(most))
+
+
+def _too_many(most: int) -> str:
+    return f"The picture has more than {most // 1_000_000} million points. Save it smaller and try again."
 
 
 def webp_size(data: bytes) -> tuple[int, int]:
@@ -128,8 +130,25 @@ def shrink(image: Image, pixels: int) -> Image:
     # Modes of palettes and single bits have no colours between theirs.
     if image.mode not in ("RGB", "RGBA", "L", "LA", "CMYK"):
         image = in_colours(image)
-    smaller = image.resize(size, pil.Resampling.LANCZOS, reducing_gap=2.0)
+    much = scale < 0.5
+    smaller = image.resize(size, pil.Resampling.LANCZOS, reducing_gap=2.0) if much else _resized(image, size)
     smaller.info = info
+    return smaller
+
+
+def _resized(image: Image, size: tuple[int, int]) -> Image:
+    """The picture in another size, a band at a time: as a whole it would be in memory up to four times."""
+    from PIL import Image as pil  # noqa: PLC0415 heavy, and rarely needed
+
+    smaller, step = pil.new(image.mode, size), image.height / size[1]
+    for top in range(0, size[1], _BAND):
+        begin, end = top * step, min(top + _BAND, size[1]) * step
+        # With what the filter looks at above and below.
+        first, last = max(0, int(begin - 4 * step)), min(image.height, math.ceil(end + 4 * step))
+        band = image.crop((0, first, image.width, last))
+        box = (0, begin - first, image.width, min(end - first, band.height))
+        part = band.resize((size[0], min(_BAND, size[1] - top)), pil.Resampling.LANCZOS, box=box)
+        smaller.paste(part, (0, top))
     return smaller
 
 

@@ -44,10 +44,11 @@ def clip(
     *,
     size: tuple[int, int] = (64, 48),
     frames: int = 10,
+    every: int = 1,
     turned: int = 0,
     words: tuple[tuple[str, str], ...] = (),
 ) -> bytes:
-    """A video of a second, or a sound; ``words`` is what it says of itself."""
+    """A video of a second (a picture ``every`` tenth of one), or a sound; ``words`` is what it says of itself."""
     out = io.BytesIO()
     with av.open(out, "w", format=format) as made:
         made.metadata.update(dict(words))
@@ -62,7 +63,9 @@ def clip(
                 film.set_display_rotation(turned)
             for number in range(frames):
                 image = Image.new("RGB", size, COLOURS[number % 4])
-                made.mux(film.encode(av.VideoFrame.from_image(image)))
+                shown = av.VideoFrame.from_image(image)
+                shown.pts, shown.time_base = number * every, Fraction(1, 10)
+                made.mux(film.encode(shown))
             made.mux(film.encode(None))
         if sound is not None:
             for number in range(0, 48_000, 960):
