@@ -10,7 +10,22 @@ import structlog
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import access, clock, jobs, keys, mail, media, metrics, queue, scheduled, search, statuses, timelines
+from fediverse import (
+    access,
+    announcements,
+    clock,
+    jobs,
+    keys,
+    mail,
+    media,
+    metrics,
+    queue,
+    scheduled,
+    search,
+    statuses,
+    timelines,
+    trends,
+)
 from fediverse.actors import hidden_hosts, people, signing_up, verification
 from fediverse.cards import fetching
 from fediverse.db import Database
@@ -50,6 +65,8 @@ class Workers:
             **app[keys.DISCOVERY].job_kinds(),
             **mail.job_kinds(database, app[keys.URLS], settings),
             **verification.job_kinds(database, app[keys.REMOTE], app[keys.URLS]),
+            **announcements.job_kinds(database),
+            **trends.job_kinds(database),
             **hidden_hosts.job_kinds(database, app[keys.URLS]),
             **fetching.job_kinds(database, app[keys.REMOTE]),
             **Polling(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
@@ -68,6 +85,7 @@ class Workers:
     async def _run_jobs(self, stop: asyncio.Event) -> None:
         if self._database.is_sqlite:
             await self._database.write(queue.drop_leases, jobs_table)
+        await self._database.write(trends.schedule, now=clock.now())
         await self._jobs.run(stop)
 
     async def tick(self) -> int:

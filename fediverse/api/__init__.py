@@ -15,6 +15,7 @@ from fediverse.api import (
     about,
     accounts,
     admin,
+    announcements,
     apps,
     conversations,
     cors,
@@ -45,6 +46,7 @@ from fediverse.api import (
     statuses,
     streaming,
     timelines,
+    trends,
 )
 
 
@@ -61,6 +63,8 @@ def add_routes(app: web.Application) -> None:
     app.on_shutdown.append(streaming.end)
     app.cleanup_ctx.append(about.means)
     for module in (
+        announcements,
+        trends,
         about,
         people,
         accounts,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import entities, keys, search, statuses
+from fediverse import entities, keys, search, statuses, trends
 from fediverse.access import Credentials
 from fediverse.actors import directory
 from fediverse.api import accounts, listings, respond
@@ -39,6 +39,7 @@ class _Asked:
     offset: int
     goes_on: bool
     following: bool
+    exclude_unreviewed: bool
     resolve: bool
     author_id: int | None
     max_id: int | None
@@ -119,6 +120,7 @@ def _read(asked: Params) -> _Asked:
         offset=offset if wanted else 0,  # three lists do not go on together
         goes_on=offset > 0,
         following=asked.flag("following"),
+        exclude_unreviewed=asked.flag("exclude_unreviewed"),
         resolve=asked.flag("resolve"),
         author_id=asked.id("account_id"),
         max_id=asked.id("max_id"),
@@ -151,6 +153,10 @@ def _hashtags(tx: Connection, call: Call, asked: _Asked) -> list[Any]:
         return []
     found = statuses.tags_named(tx, asked.words.removeprefix("#"), limit=asked.limit, offset=asked.offset)
     return listings.tags(tx, found, call)
+    if asked.exclude_unreviewed:
+        allowed = trends.allowed_among(tx, "tag", [tag.id for tag in found])
+        found = [tag for tag in found if tag.id in allowed]
+    return [entities.tag(tag.display, call.site, signed_in=call.viewer_id is not None) for tag in found]
 
 
 def _posts(tx: Connection, call: Call, asked: _Asked) -> list[Any]:

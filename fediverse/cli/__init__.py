@@ -11,6 +11,7 @@ import click
 
 from fediverse.cli.accounts import account, token
 from fediverse.cli.audit import audit
+from fediverse.cli.announcements import announcement
 from fediverse.cli.check import check
 from fediverse.cli.database import db
 from fediverse.cli.deliveries import delivery
@@ -29,6 +30,7 @@ def cli() -> None:
 
 
 for command in (serve, work, db, check, account, token, domain, status, instance, audit, delivery):
+for command in (serve, work, db, check, account, token, domain, status, instance, announcement):
     cli.add_command(command)
 
 

@@ -4,7 +4,7 @@ What a row needs beside itself comes in views (`StatusView`, `NotificationView`)
 queries. Ids are decimal strings, instants RFC 3339.
 """
 
-from fediverse.entities.about import domain_block, instance_text, terms_of_service, week
+from fediverse.entities.about import days, domain_block, instance_text, terms_of_service, week
 from fediverse.entities.accounts import (
     account,
     credential_account,
@@ -15,6 +15,7 @@ from fediverse.entities.accounts import (
     suggestion,
 )
 from fediverse.entities.admin import report
+from fediverse.entities.announcements import AnnouncementView, announcement, reaction
 from fediverse.entities.attachments import address, own_attachment, preview_address
 from fediverse.entities.cards import card
 from fediverse.entities.conversations import ConversationView, conversation
@@ -57,6 +58,7 @@ Json = dict[str, object]
 
 __all__ = [
     "VISIBILITIES",
+    "AnnouncementView",
     "ConversationView",
     "FeaturedTagView",
     "FilterMatch",
@@ -71,12 +73,14 @@ __all__ = [
     "TagView",
     "account",
     "address",
+    "announcement",
     "application",
     "card",
     "context",
     "conversation",
     "credential_account",
     "credential_application",
+    "days",
     "domain_block",
     "featured_tags",
     "filter_",
@@ -101,6 +105,7 @@ __all__ = [
     "preview_address",
     "profile",
     "push_subscription",
+    "reaction",
     "relationship",
     "report",
     "scheduled_status",

@@ -67,3 +67,11 @@ def terms_of_service(versions: Sequence[Any], *, today: str, day: str | None = N
         "content": from_paragraphs(version["source"]),
         "succeeded_by": versions[chosen - 1]["effective"] if chosen else None,
     }
+
+
+def days(history: Sequence[Sequence[int]]) -> list[dict[str, str]]:
+    """TagHistory entries of (midnight, uses, accounts)."""
+    return [
+        {"day": str(midnight // 1000), "uses": str(uses), "accounts": str(accounts)}
+        for midnight, uses, accounts in history
+    ]

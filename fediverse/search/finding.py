@@ -42,7 +42,7 @@ _asked = bindparam("asked", type_=Text)
 # Times of posts and of their ids may differ by what counts as fresh when a post arrives.
 _SLACK = 10 * 60 * 1000
 # So many posts are gone through one by one on PostgreSQL.
-_NEAR = 2000
+_NEAR = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@
 - ``outbox``: outbox.publish (activities, fanouts), outbox.deliveries (deliveries), outbox.hosts (hosts)
 - ``access``: access (all)
 - ``push``: push.subscriptions (push_subscriptions), push.queue (pushes)
+- ``announcements``: announcements (all); ``trends``: trends (all)
 - ``discovery``: suggestions (suggestion_dismissals)
 - ``search``: search (status_words, actor_words)
 - ``instance``: instance (instance), moderation (host_blocks, audit_log), jobs (jobs), media (pictures)
@@ -30,6 +31,7 @@ Instants are integers (milliseconds since the epoch); ids are sortable 64-bit in
 from fediverse.tables import (
     access,
     actors,
+    announcements,
     cards,
     conversations,
     discovery,
@@ -47,12 +49,14 @@ from fediverse.tables import (
     search,
     statuses,
     timelines,
+    trends,
 )
 from fediverse.tables.base import metadata
 
 __all__ = [
     "access",
     "actors",
+    "announcements",
     "cards",
     "conversations",
     "discovery",
@@ -71,4 +75,5 @@ __all__ = [
     "search",
     "statuses",
     "timelines",
+    "trends",
 ]

@@ -18,6 +18,7 @@ _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 # Said to be addresses, and empty where Mastodon knows none.
 _EMPTY_FOR_NONE = {
     *("PreviewCard.author_url", "PreviewCard.provider_url", "PreviewCard.embed_url", "PreviewCardAuthor.url"),
+    *("TrendsLink.author_url", "TrendsLink.provider_url", "TrendsLink.embed_url"),
 }
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
