@@ -29,8 +29,7 @@ def cli() -> None:
     """A company's own microblog on the open social web."""
 
 
-for command in (serve, work, db, check, account, token, domain, status, instance, audit, delivery):
-for command in (serve, work, db, check, account, token, domain, status, instance, announcement):
+for command in (serve, work, db, check, account, token, domain, status, instance, audit, delivery, announcement):
     cli.add_command(command)
 
 
