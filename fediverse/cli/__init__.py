@@ -10,8 +10,8 @@ import sys
 import click
 
 from fediverse.cli.accounts import account, token
-from fediverse.cli.audit import audit
 from fediverse.cli.announcements import announcement
+from fediverse.cli.audit import audit
 from fediverse.cli.check import check
 from fediverse.cli.database import db
 from fediverse.cli.deliveries import delivery
