@@ -152,11 +152,10 @@ def _hashtags(tx: Connection, call: Call, asked: _Asked) -> list[Any]:
     if "hashtags" not in asked.types or asked.words.startswith("@") or " " in asked.words:
         return []
     found = statuses.tags_named(tx, asked.words.removeprefix("#"), limit=asked.limit, offset=asked.offset)
-    return listings.tags(tx, found, call)
     if asked.exclude_unreviewed:
         allowed = trends.allowed_among(tx, "tag", [tag.id for tag in found])
         found = [tag for tag in found if tag.id in allowed]
-    return [entities.tag(tag.display, call.site, signed_in=call.viewer_id is not None) for tag in found]
+    return listings.tags(tx, found, call)
 
 
 def _posts(tx: Connection, call: Call, asked: _Asked) -> list[Any]:

@@ -32,12 +32,7 @@ async def tags(request: web.Request) -> web.Response:
     limit, offset = _part(request, _TAGS)
 
     def work(tx: Connection, call: Call) -> list[dict[str, Any]]:
-        signed_in = call.viewer_id is not None
-        rows = trends.tags_shown(tx, limit=limit, offset=offset)
-        return [
-            {**entities.tag(row.display, call.site, signed_in=signed_in), "history": entities.days(row.history)}
-            for row in rows
-        ]
+        return listings.tags(tx, trends.tags_shown(tx, limit=limit, offset=offset), call)
 
     return await respond.read(request, work, scope="", anonymous=True)
 
