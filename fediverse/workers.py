@@ -35,6 +35,8 @@ from fediverse.polling import Polling
 from fediverse.push.worker import Worker as PushWorker
 from fediverse.quoting import Quoting
 from fediverse.tables.instance import jobs as jobs_table
+from fediverse.transfer import imports
+from fediverse.transfer.importing import Importer
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +69,7 @@ class Workers:
             **verification.job_kinds(database, app[keys.REMOTE], app[keys.URLS]),
             **announcements.job_kinds(database),
             **trends.job_kinds(database),
+            **Importer(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
             **hidden_hosts.job_kinds(database, app[keys.URLS]),
             **fetching.job_kinds(database, app[keys.REMOTE]),
             **Polling(database, app[keys.DISCOVERY], app[keys.URLS]).job_kinds(),
@@ -99,6 +102,7 @@ class Workers:
         while not stop.is_set():
             try:
                 await self._database.write(access.sweep, now=clock.now())
+                await self._database.write(imports.sweep, now=clock.now())
                 while await self._database.write(media.attachments.sweep, now=clock.now()):
                     continue
                 await self._remote_files.evict()

@@ -33,6 +33,8 @@ OWNERS = {
     "account_notes": {"actors"},
     "endorsements": {"actors"},
     "hidden_hosts": {"actors"},
+    "imports": {"transfer"},
+    "import_rows": {"transfer"},
     "statuses": {"statuses", "reactions", "moderation", "actors", "cards"},
     "status_edits": {"statuses", "actors"},
     "scheduled_statuses": {"scheduled", "actors"},

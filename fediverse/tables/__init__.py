@@ -24,6 +24,7 @@
 - ``instance``: instance (instance), moderation (host_blocks, audit_log), jobs (jobs), media (pictures)
 - ``moderation``: admin (all)
 - ``media``: media (attachments)
+- ``transfer``: transfer.imports (all)
 
 Instants are integers (milliseconds since the epoch); ids are sortable 64-bit integers made by ``fediverse.ids``.
 """
@@ -49,6 +50,7 @@ from fediverse.tables import (
     search,
     statuses,
     timelines,
+    transfer,
     trends,
 )
 from fediverse.tables.base import metadata
@@ -75,5 +77,6 @@ __all__ = [
     "search",
     "statuses",
     "timelines",
+    "transfer",
     "trends",
 ]

@@ -28,6 +28,7 @@ from fediverse.web import (
     searching,
     settings,
     static,
+    transfer,
     writing,
 )
 
@@ -49,6 +50,7 @@ _ROOMS: Final = (
     settings,
     account,
     connected,
+    transfer,
 )
 
 
