@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fediverse.errors import FediverseError, Invalid
+from fediverse.errors import FediverseError
 from fediverse.transfer import formats
 from fediverse.transfer.formats import FORMATS
 from tests.conftest import MakeInstance
@@ -157,11 +157,9 @@ def test_no_cell_is_a_formula_and_every_cell_comes_back(title: str, acct: str) -
     written = formats.write("lists", [{"list": title, "acct": acct}])
     for cells in csv.reader(io.StringIO(written, newline="")):
         assert all(cell[:1] not in {"=", "+", "-", "@", "\t", "\r"} for cell in cells)
-    if title.strip() == title and acct.strip() == acct and title[:1] != "'" and acct[:1] != "'" and title + acct:
-        try:
-            assert formats.read("lists", written.encode()) == [{"list": title, "acct": acct}]
-        except Invalid:
-            assert "\r" in written or "\n" in title + acct
+    plain = title.strip() == title and acct.strip() == acct and not {"\r", "\n"} & set(title + acct)
+    if plain and title[:1] != "'" and acct[:1] != "'" and title + acct:
+        assert formats.read("lists", written.encode()) == [{"list": title, "acct": acct}]
 
 
 @given(kind=st.sampled_from(sorted(FORMATS)), body=st.binary(max_size=200))

@@ -75,6 +75,7 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = ", ".join(value) if isinstance(value, list | tuple) else str(value)
+    text = text.replace("\r", " ").replace("\n", " ")  # a line is a row, also for readers that know no quotes
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
