@@ -26,6 +26,7 @@ OWNERS = {
     "people": {"actors"},
     "person_weeks": {"actors"},
     "person_addresses": {"actors"},
+    "person_days": {"actors"},
     "memberships": {"actors"},
     "follows": {"actors"},
     "blocks": {"actors"},

@@ -1,5 +1,5 @@
 """People, and who of them may speak as which actor. Owner of the tables ``people``, ``person_weeks``,
-``person_addresses`` and ``memberships``.
+``person_days``, ``person_addresses`` and ``memberships``.
 
 A person signs in; an actor speaks. Nobody but the person, moderators and the operator sees what is stored here.
 """
@@ -18,11 +18,12 @@ from fediverse.clock import DAY, WEEK, Instant, week_of
 from fediverse.db import insert
 from fediverse.errors import Conflict, Forbidden, Invalid
 from fediverse.roles import STAFF
-from fediverse.tables.actors import actors, memberships, people, person_addresses, person_weeks
+from fediverse.tables.actors import actors, memberships, people, person_addresses, person_days, person_weeks
 
 Role = Literal["owner", "admin", "moderator", "user"]
 
 WEEKS_KEPT: Final = 13
+DAYS_KEPT: Final = 366 * DAY
 ADDRESSES_KEPT: Final = 90 * DAY
 
 ROLES: Final[tuple[Role, ...]] = ("owner", "admin", "moderator", "user")
@@ -271,12 +272,14 @@ def seen(tx: Connection, person_id: int, *, now: Instant) -> None:
         .where(people.c.id == person_id, (people.c.last_active_at.is_(None)) | (people.c.last_active_at < today))
         .values(last_active_at=now)
     )
+    tx.execute(insert(tx, person_days).values(day=today, person_id=person_id).on_conflict_do_nothing())
     week = {"week": week_of(now), "person_id": person_id}
     tx.execute(insert(tx, person_weeks).values(**week).on_conflict_do_nothing())
 
 
 def sweep(tx: Connection, *, now: Instant) -> None:
     """Nobody's visits of long ago are remembered."""
+    tx.execute(delete(person_days).where(person_days.c.day < now - DAYS_KEPT))
     tx.execute(delete(person_weeks).where(person_weeks.c.week < week_of(now - WEEKS_KEPT * WEEK)))
 
 

@@ -133,6 +133,15 @@ person_weeks = Table(
     PrimaryKeyConstraint("week", "person_id"),
 )
 
+# Who was here on which day, for moderators to see how many stay. Kept for a year.
+person_days = Table(
+    "person_days",
+    metadata,
+    instant("day"),
+    Column("person_id", BigInteger, ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    PrimaryKeyConstraint("day", "person_id"),
+)
+
 # Where people signed in from, for moderators to see: an IPv6 address as its network. Kept for ninety days.
 person_addresses = Table(
     "person_addresses",

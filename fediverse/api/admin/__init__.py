@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from fediverse.api.admin import accounts, barriers, domains, reports
+from fediverse.api.admin import accounts, barriers, domains, figures, reports
 
-routes: list[web.AbstractRouteDef] = [*accounts.routes, *barriers.routes, *domains.routes, *reports.routes]
+routes: list[web.AbstractRouteDef] = [
+    route for module in (accounts, barriers, domains, figures, reports) for route in module.routes
+]
