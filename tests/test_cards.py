@@ -243,10 +243,14 @@ async def test_which_posts_have_cards(instance: Instance, peer: Server) -> None:
     alice, carol = await instance.account("alice"), await instance.account("carol")
     url = serve(peer, "/page")
     poll = {"options": ["a", "b"], "expires_in": 300}
+    quoted = await instance.post(alice, "quote me")
+    long = f"{peer.url}/page?{'é' * 600}"  # longer than an index takes, once it is written as it is sent
     for text, fields in (
+        (long, {}),
         (f"@carol {url}", {"visibility": "private"}),
         (f"@carol {url}", {"visibility": "direct"}),
         (url, {"poll": poll}),
+        (url, {"quoted_status_id": quoted["id"]}),
         (f"{instance.url}/@carol #tag @carol", {}),
     ):
         await instance.post(alice, text, **fields)

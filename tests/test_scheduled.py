@@ -142,6 +142,8 @@ async def test_what_cannot_be_scheduled(instance: Instance) -> None:
         ("x", {"scheduled_at": at(4)}, 422),
         ("x", {"scheduled_at": "tomorrow"}, 422),
         ("x", {"scheduled_at": "2" * 200}, 422),
+        ("x", {"scheduled_at": "9999-12-31T23:59:59-12:00"}, 422),
+        ("x", {"scheduled_at": "0001-01-01T00:00:00+12:00"}, 422),
         ("x", {"scheduled_at": ["x"]}, 400),
         ("x", {"visibility": "direct"}, 422),
         ("x", {"in_reply_to_id": "1"}, 404),
@@ -151,6 +153,8 @@ async def test_what_cannot_be_scheduled(instance: Instance) -> None:
     assert await instance.call("GET", PATH, by=alice) == []
     assert (await instance.post(alice, "the past is now", scheduled_at="2020-01-01T00:00:00Z"))["content"]
     assert (await schedule(instance, alice, "far", "9999-12-31T23:59:59Z"))["scheduled_at"].startswith("9999-12-31")
+    local = await schedule(instance, alice, "no zone is UTC", "2090-01-01T12:00")
+    assert local["scheduled_at"] == "2090-01-01T12:00:00.000Z"
     noon = (datetime.now(UTC) + timedelta(days=3)).replace(hour=12).isoformat()
     for number in range(scheduled.MOST_A_DAY):
         await schedule(instance, alice, str(number), noon)

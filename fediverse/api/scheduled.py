@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -73,6 +73,8 @@ def read_time(sent: Params) -> Instant | None:
     if not word:
         return None
     try:
-        return from_datetime(datetime.fromisoformat(word[:64].upper()))
-    except (ValueError, OverflowError):
+        moment = datetime.fromisoformat(word[:64].upper())
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return from_datetime(aware.astimezone(UTC))
+    except (ValueError, OverflowError):  # also of a time that in UTC is past the year 9999
         raise Invalid("“scheduled_at” is a time such as 2030-01-31T12:00:00Z.") from None

@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, or_, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, select, update
 
 from fediverse import ids, jobs
 from fediverse.cards.links import first_link
@@ -33,6 +33,7 @@ _FIRST_WAIT: Final = HOUR
 _DELAY_HERE: Final = (1, 4)
 _DELAY_ELSEWHERE: Final = (5, 60)
 _TOLD: Final = 1000
+_MOST: Final = 2000  # characters of an address, which is ASCII
 
 _BY_URL = select(cards).where(cards.c.url == bindparam("url"))
 _BY_ID = select(cards).where(cards.c.id == bindparam("id", type_=BigInteger))
@@ -42,17 +43,16 @@ _BY_IDS = Prepared(lambda sql: select(cards).where(sql.within(cards.c.id, "ids")
 def card_of(tx: Connection, urls: Urls, status: Mapping[str, Any], *, now: Instant) -> int | None:
     """The id of the card of a status with these columns, which is fetched unless it is there; None for no card.
 
-    Cards are for what everybody may see, without pictures and polls. Links to this instance have none.
+    Cards are for what everybody may see, without pictures, poll or quote. Links to this instance have none.
     """
     if status["visibility"] > Visibility.UNLISTED or status["attachments"] or status["poll"] is not None:
         return None
+    if status.get("quote_uri") is not None:  # the post that it links to is shown itself
+        return None
     named = {address for mention in status["mentions"] for address in (mention["uri"], mention["url"])}
     link = first_link(status["content"], passed_over=named)
-    if link is None or urls.is_local(link):
-        return None
-    try:
-        url = target(link).url
-    except RemoteError:
+    url = _address(link) if link is not None and not urls.is_local(link) else None
+    if url is None:
         return None
     row = tx.execute(_BY_URL, {"url": url}).first()
     if row is None:
@@ -77,12 +77,14 @@ def by_ids(tx: Connection, card_ids: set[int]) -> dict[int, Row[Any]]:
 
 def by_link(tx: Connection, link: str) -> Row[Any] | None:
     """The card that shows for a link, or that leads there."""
-    try:
-        url = target(link).url
-    except RemoteError:
+    url = _address(link)
+    if url is None:
         return None
-    shown = select(cards).where(or_(cards.c.url == url, cards.c.link == link), cards.c.kind != "")
-    return tx.execute(shown.order_by(cards.c.url != url).limit(1)).first()
+    shown = select(cards).where(cards.c.kind != "")
+    return (
+        tx.execute(shown.where(cards.c.url == url)).first()
+        or tx.execute(shown.where(cards.c.link == url).order_by(cards.c.id).limit(1)).first()
+    )
 
 
 def is_due(row: Row[Any], now: Instant) -> bool:
@@ -102,7 +104,8 @@ def settle(tx: Connection, card_id: int, draft: CardDraft | None, *, now: Instan
         values: dict[str, Any] = {"failures": row.failures + 1}
     else:
         shown = {name: getattr(draft, name) for name in CardDraft.__dataclass_fields__ if name != "oembed"}
-        values = {**shown, "failures": 0}
+        link = _address(draft.link) or row.url
+        values = {**shown, "link": link, "failures": 0}
     changed = any(getattr(row, name) != value for name, value in values.items() if name != "failures")
     tx.execute(
         update(cards)
@@ -113,6 +116,15 @@ def settle(tx: Connection, card_id: int, draft: CardDraft | None, *, now: Instan
         posts = statuses.alias("posts")  # a name of its own, else the subquery would be correlated with the update
         latest = select(posts.c.id).where(posts.c.card_id == card_id).order_by(posts.c.id.desc()).limit(_TOLD)
         tx.execute(update(statuses).where(statuses.c.id.in_(latest)).values(version=statuses.c.version + 1))
+
+
+def _address(link: str) -> str | None:
+    """The form in which addresses are compared; None for what is none, or is too long for an index."""
+    try:
+        url = target(link).url
+    except RemoteError:
+        return None
+    return url if len(url) <= _MOST else None
 
 
 def _is_stale(row: Row[Any], now: Instant) -> bool:

@@ -47,7 +47,10 @@ def _due(tx: Connection, card_id: int) -> Row[Any] | None:
 
 async def _read(remote: Remote, url: str) -> CardDraft | None:
     """The card of the page; None where it says nothing of itself."""
-    page = await remote.get_page(url, max_bytes=MAX_PAGE)
+    here = target(url)
+    if here.scheme == "http" and here.port == 80 and await remote.scheme_for(here.authority) == "https":
+        here = target(url.replace("http", "https", 1))  # nothing is fetched in the clear; most answer there, too
+    page = await remote.get_page(here.url, max_bytes=MAX_PAGE)
     draft = await asyncio.to_thread(read_page, page.content, page.charset, url=url, final_url=page.url_final)
     if draft.oembed is not None and not (draft.title and draft.image):
         try:

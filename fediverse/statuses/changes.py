@@ -73,7 +73,7 @@ def edit(
     if draft.media_ids:
         media.attachments.bind(tx, status.id, draft.media_ids)
     keep_first_version(tx, status)
-    shown = {**changed, "visibility": status.visibility, "local": status.local}
+    shown = {**changed, "visibility": status.visibility, "local": status.local, "quote_uri": status.quote_uri}
     changed["card_id"] = cards.card_of(tx, urls, shown, now=now)
     row = tx.execute(
         update(statuses)

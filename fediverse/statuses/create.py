@@ -168,9 +168,9 @@ def _insert(
 ) -> tuple[Row[Any], bool]:
     """The row, and whether it is new."""
     values = _values(urls, author, draft, mentions=mentions, parent=parent, now=now)
-    values["card_id"] = cards.card_of(tx, urls, values, now=now)
     if quote is not None:
         values |= quote.columns()
+    values["card_id"] = cards.card_of(tx, urls, values, now=now)
     for _attempt in range(2):  # an id made for a moment in the past may be taken
         values["id"] = _new_id(draft, now)
         values["conversation_id"] = parent.conversation_id if parent is not None else values["id"]

@@ -169,7 +169,7 @@ def close(tx: Connection, urls: Urls, status_id: int, expires_at: Instant, *, no
     if row is None or row.poll is None or row.poll["expires_at"] != expires_at or expires_at > now:
         return
     author = tx.execute(select(actors).where(actors.c.id == row.author_id)).one()
-    if author.deleted_at is not None:
+    if author.deleted_at is not None or author.suspended_at is not None:
         return
     voters = select(poll_votes.c.actor_id).distinct().where(poll_votes.c.status_id == status_id)
     here = tx.scalars(select(actors.c.id).where(actors.c.id.in_(voters), actors.c.host == "")).all()

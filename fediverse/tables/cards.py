@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, Table, Text
+from sqlalchemy import Column, Index, Integer, Table, Text
 
 from fediverse.tables.base import count, instant, key, metadata, words
 
@@ -29,4 +29,5 @@ cards = Table(
     instant("fetched_at", nullable=True),  # when it was last tried
     count("failures"),  # in a row
     count("version"),
+    Index("ix_cards_link", "link"),
 )
