@@ -139,6 +139,30 @@ async def test_filters_hold_in_streams(instance: Instance) -> None:
         assert filtered == [["weather"]]
 
 
+async def test_lists_show_what_their_members_say(instance: Instance) -> None:
+    mira, noor, olaf = [await instance.account(name) for name in ("mira", "noor", "olaf")]
+    await instance.follow(noor, "mira")
+    await instance.follow(noor, "olaf")
+    made = await instance.call("POST", "/api/v1/lists", by=noor, json={"title": "Mira", "exclusive": True})
+    members = {"account_ids": [str(mira.id)]}
+    await instance.call("POST", f"/api/v1/lists/{made['id']}/accounts", by=noor, json=members)
+    async with listening(instance, noor, stream="user") as home, listening(instance, olaf) as other:
+        await home.subscribe("list", list=made["id"])
+        await other.send(type="subscribe", stream="list", list=made["id"])
+        assert (await other.next())["status"] == 404, "a list is its owner's"
+        async with event_stream(instance, f"list?list={made['id']}", noor) as events_of_list:
+            post = await instance.post(mira, "for the list")
+            await instance.post(olaf, "for home")
+            found = await home.events(2)
+            assert names(found) == [("list", "update"), ("user", "update")]
+            assert found[0][2]["id"] == post["id"]
+            assert_entity("Status", found[0][2])
+            assert (await events_of_list.next())[1]["id"] == post["id"]
+        await instance.call("PUT", f"/api/v1/statuses/{post['id']}", by=mira, json={"status": "changed"})
+        await instance.call("DELETE", f"/api/v1/statuses/{post['id']}", by=mira)
+        assert names(await home.events(3)) == [("list", "status.update"), ("user", "delete"), ("list", "delete")]
+
+
 async def test_server_sent_events(instance: Instance) -> None:
     mira, noor = await instance.account("mira"), await instance.account("noor")
     assert await (await instance.http.get(f"{instance.url}/api/v1/streaming/health")).text() == "OK"

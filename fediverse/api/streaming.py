@@ -41,9 +41,7 @@ STREAMER: web.AppKey[Streamer] = web.AppKey("streamer")
 
 async def means(app: web.Application) -> AsyncIterator[None]:
     """Streams are served as long as the application runs."""
-    streamer = app[STREAMER] = Streamer(
-        app[keys.DATABASE], app[keys.HUB], app[keys.SITE], owns_list=lambda _tx, _actor_id, _list_id: False
-    )
+    streamer = app[STREAMER] = Streamer(app[keys.DATABASE], app[keys.HUB], app[keys.SITE])
     task = asyncio.create_task(streamer.run())
     yield
     task.cancel()

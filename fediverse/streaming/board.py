@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from fediverse.streaming.channels import LIST, NOTIFICATIONS, USER, Channel
@@ -15,7 +16,7 @@ Key = tuple[str, Any]
 _NOBODY: Final[frozenset[Socket]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Interest:
     """What is listened to at a moment, and by whom: what the database is asked for, and nothing more."""
 
@@ -23,10 +24,15 @@ class Interest:
     users: frozenset[int]
     #: Actors who hear of their notifications.
     notified: frozenset[int]
-    #: Lists that are listened to.
-    lists: frozenset[int]
+    #: Lists that are listened to, with their owners.
+    lists: dict[int, int]
     #: Streams that are not one actor's own, with the actors who listen.
     shared: dict[Key, frozenset[int]]
+
+    @cached_property
+    def readers(self) -> frozenset[int]:
+        """Actors for whom it matters what comes into their home timelines."""
+        return self.users | frozenset(self.lists.values())
 
 
 class Board:
@@ -95,7 +101,7 @@ class Board:
     def _take_stock(self) -> Interest:
         users: set[int] = set()
         notified: set[int] = set()
-        lists: set[int] = set()
+        lists: dict[int, int] = {}
         shared: dict[Key, frozenset[int]] = {}
         for key, sockets in self._sockets.items():
             name, argument = key
@@ -103,12 +109,11 @@ class Board:
                 users.add(argument)
             if name in (USER, NOTIFICATIONS):
                 notified.add(argument)
-            elif name == LIST:
-                lists.add(argument)
-                shared[key] = _actors(sockets)
+            elif name == LIST:  # only its owner listens
+                lists[argument] = next(iter(sockets)).actor_id
             else:
                 shared[key] = _actors(sockets)
-        return Interest(frozenset(users), frozenset(notified), frozenset(lists), shared)
+        return Interest(frozenset(users), frozenset(notified), lists, shared)
 
 
 def _count_down(counter: Counter[_Name], name: _Name) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from fediverse.entities import NotificationView, StatusView
 from fediverse.events import Announcement, Changed, ConversationChanged, Deleted, Edited, Event, Notified, Surfaced
 from fediverse.site import Site
 from fediverse.streaming.board import Interest, Key
-from fediverse.streaming.channels import DIRECT, HASHTAG, HASHTAG_LOCAL, NOTIFICATIONS, USER
+from fediverse.streaming.channels import DIRECT, HASHTAG, HASHTAG_LOCAL, LIST, NOTIFICATIONS, USER
 from fediverse.streaming.views import ANYBODY, Payloads, for_viewers, payloads, same
 from fediverse.text import fold_tag
 from fediverse.visibility import unwelcome
@@ -43,9 +43,9 @@ def matters(event: Event, interest: Interest) -> bool:
         case Changed(actor_id):
             return actor_id in interest.notified
         case Surfaced(after=after) if after:
-            return bool(interest.users)
+            return bool(interest.readers)
         case _:
-            return bool(interest.users or interest.shared)
+            return bool(interest.readers or interest.shared)
 
 
 def read(tx: Connection, events: Sequence[Event], interest: Interest, site: Site, *, now: Instant) -> list[Delivery]:
@@ -93,21 +93,21 @@ class _News:
             event.author_id,
             after=event.after,
             until=event.until,
-            among=self._interest.users,
+            among=self._interest.readers,
         )
         return self._shown("update", view, readers, [] if event.after else self._shared(view))
 
     def edited(self, event: Edited, view: StatusView) -> list[Delivery]:
-        having = timelines.having(self._tx, event.status_id, among=self._interest.users)
+        having = timelines.having(self._tx, event.status_id, among=self._interest.readers)
         return self._shown("status.update", view, {actor_id for actor_id, _ in having}, self._shared(view))
 
     def deleted(self, event: Deleted) -> list[Delivery]:
-        having = timelines.having(self._tx, event.status_id, among=self._interest.users)
+        having = timelines.having(self._tx, event.status_id, among=self._interest.readers)
         of_entries: dict[int, set[int]] = {}
         for actor_id, entry_id in having:
             of_entries.setdefault(entry_id, set()).add(actor_id)
         deliveries = [
-            Delivery("delete", [(USER, actor_id) for actor_id in actor_ids], same(b"%d" % entry_id))
+            Delivery("delete", [*_homes(actor_ids), *self._lists_of(actor_ids)], same(b"%d" % entry_id))
             for entry_id, actor_ids in of_entries.items()
         ]
         keys = _shared_keys(
@@ -160,6 +160,10 @@ class _News:
                 found.setdefault(view.conversation.id, []).append(delivery)
         return found
 
+    def _lists_of(self, actor_ids: Collection[int]) -> list[Key]:
+        """The lists of these actors that are listened to."""
+        return [(LIST, list_id) for list_id, owner_id in self._interest.lists.items() if owner_id in actor_ids]
+
     def _shared(self, view: StatusView) -> list[Key]:
         """The streams of everybody's in which the status shows and that are listened to."""
         row = view.status
@@ -182,14 +186,23 @@ class _News:
         viewers = (readers | {actor_id for key in shared for actor_id in self._interest.shared[key]}) - hidden
         own = for_viewers(self._tx, [view], viewers, now=self._now)
         deliveries = []
-        if readers - hidden:
-            made = payloads(view, own, readers - hidden, self._site, context="home")
-            deliveries.append(Delivery(event, [(USER, actor_id) for actor_id in readers - hidden], made))
+        readers = readers - hidden
+        if readers:
+            made = payloads(view, own, readers, self._site, context="home")
+            away = timelines.away(self._tx, view.author.id, among=readers)
+            lists = self._lists_of(readers)
+            showing = timelines.showing(self._tx, view.status.id, among=[list_id for _, list_id in lists])
+            keys = [*_homes(readers - away), *(key for key in lists if key[1] in showing)]
+            deliveries.append(Delivery(event, keys, made))
         if shared:
             made = payloads(view, own, viewers, self._site, context="public", anonymous=True)
             made.own.update(dict.fromkeys(hidden, None))
             deliveries.append(Delivery(event, shared, made))
         return deliveries
+
+
+def _homes(actor_ids: Iterable[int]) -> list[Key]:
+    return [(USER, actor_id) for actor_id in actor_ids]
 
 
 def _shared_keys(

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 import orjson
 import structlog
 
-from fediverse import access, clock, metrics
+from fediverse import access, clock, lists, metrics
 from fediverse.db import Database
-from fediverse.errors import Unavailable
+from fediverse.errors import NotFound, Unavailable
 from fediverse.events import AccessChanged, Event, Hub
 from fediverse.site import Site
 from fediverse.streaming import framing, news
 from fediverse.streaming.board import Board
-from fediverse.streaming.channels import USER, Channel, Refused, channel, hears_notifications
+from fediverse.streaming.channels import LIST, USER, Channel, Refused, channel, hears_notifications
 from fediverse.streaming.news import Delivery
 from fediverse.streaming.sockets import Parcel, Socket, WebSocket
 
@@ -34,17 +34,14 @@ _MAX_SUBSCRIPTIONS: Final = 64
 _MESSAGES_A_BEAT: Final = 120
 _TOLD_TO_FEW: Final = frozenset({"notification", "notifications_merged"})
 
-OwnsList = Callable[[Any, int, int], bool]
-
 
 class Streamer:
     """The open streams of a process, and the task that serves them."""
 
-    def __init__(self, database: Database, hub: Hub, site: Site, *, owns_list: OwnsList) -> None:
+    def __init__(self, database: Database, hub: Hub, site: Site) -> None:
         self.board = Board()
         self._database = database
         self._site = site
-        self._owns_list = owns_list
         self._pending: deque[Event] = deque()
         self._suspects: set[Socket] = set()
         self._wake = asyncio.Event()
@@ -91,10 +88,11 @@ class Streamer:
         wanted = channel(name, params, socket.credentials)
         if wanted.key not in socket.channels and len(socket.channels) >= _MAX_SUBSCRIPTIONS:
             raise Refused(f"At most {_MAX_SUBSCRIPTIONS} streams can be subscribed to by one connection", 429)
-        if wanted.name == "list":
-            owned = await self._database.read(self._owns_list, socket.actor_id, wanted.key[1])
-            if not owned:
-                raise Refused("There is no such list of yours", 404)
+        if wanted.name == LIST:
+            try:
+                await self._database.read(lists.get, socket.actor_id, wanted.key[1])
+            except NotFound:
+                raise Refused("There is no such list of yours", 404) from None
         return wanted
 
     def received(self, socket: WebSocket, message: bytes) -> None:
