@@ -59,6 +59,7 @@ def create_app(settings: Settings, *, run_workers: bool = True, patience: Patien
     app[door.DOOR] = door.Door()
     counts = Counts()
     app[keys.LIMITER] = throttle.limiter(counts)
+    app[throttle.OWNERS] = throttle.owners()
     app[keys.SITE] = Site(urls, VERSION, proxy_key(settings.secret), settings.registrations)
     app[caller.TRUSTED] = caller.trusted_networks(settings)
     app.cleanup_ctx.append(_resources)

@@ -1,7 +1,8 @@
-"""How much one caller may ask in five minutes: 300 requests of the API by token or address, 1500 pages by address.
+"""How much one caller may ask in five minutes: 300 requests of the API by account or address, 1500 pages by address.
 
-A token counts by itself only where one is looked at, and all the tokens that come from one address have a limit
-together: else whoever makes one up for every request would never come to the end of any.
+A token counts by itself until it is known whose it is, and only where one is looked at; then all the tokens of an
+account count together, as Mastodon documents it. All that come from one address have a limit together, too: else
+whoever makes one up for every request would never come to the end of any.
 
 Other servers are counted by what they are proven to have sent: 30,000 activities, far more than even a large one has
 for a small one, and what they ask for is not counted at all. What counts by address is when we ask others who a
@@ -27,6 +28,7 @@ from fediverse.caller import client_address
 from fediverse.clock import SECOND, rfc3339
 from fediverse.counts import Counts
 from fediverse.errors import TooManyRequests, Unauthorized
+from fediverse.limited import Expiring
 from fediverse.settings import Settings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,11 +39,17 @@ _PAGES = parse("1500 per 5 minutes")
 _WRONG_TOKENS = parse("100 per 5 minutes")
 # Ten busy clients behind one address.
 _TOKENS = parse("3000 per 5 minutes")
+_TAKEN_AWAY = parse("30 per 30 minutes")
 _FAILED_LOOK_UPS = parse("300 per 5 minutes")
 _ACTIVITIES = parse("30000 per 5 minutes")
 _FILES = ("/static/", "/brand/", "/media/", "/proxy/")
 _UNCOUNTED = ("/inbox", "/users/", "/actor", *_FILES, "/healthz", "/readyz", "/metrics")
 
+_KNOWN_TOKENS = 20_000
+_KNOWN_SECONDS = 3600.0
+
+OWNERS: web.AppKey[Expiring[str, int]] = web.AppKey("owners_of_tokens")
+"""By fingerprint, the actors whose tokens were used lately."""
 LOOKING_UP: web.AppKey[Counter[str]] = web.AppKey("signers_looked_up")
 """By address, the look-ups of signers that are under way."""
 
@@ -71,10 +79,14 @@ async def _throttle(request: web.Request, handler: Handler) -> web.StreamRespons
         raise _too_much(counter, _WRONG_TOKENS, "wrong tokens", address)
     if authorization and not counter.hit(_TOKENS, "tokens", address):
         raise _too_much(counter, _TOKENS, "tokens", address)
-    name = _fingerprint(authorization) if authorization else address
+    name = _whose(request, authorization) if authorization else address
     limit, what = (_EACH, "requests") if takes_tokens else (_PAGES, "pages")
     if not counter.hit(limit, what, name):
         raise _too_much(counter, limit, what, name)
+    if takes_tokens and _takes_away(request):
+        limit, what = _TAKEN_AWAY, "taken away"
+        if not counter.hit(limit, what, name):
+            raise _too_much(counter, limit, what, name)
     try:
         response = await handler(request)
     except Unauthorized:
@@ -127,6 +139,32 @@ class Quota:
         """One more activity is proven to come from that server."""
         if self._is_on:
             self._counter.hit(_ACTIVITIES, "activities", host)
+
+
+def belongs(request: web.Request, actor_id: int) -> None:
+    """The token that came with the request is the actor's: all of an actor's tokens count together from now on."""
+    authorization = request.headers.get(hdrs.AUTHORIZATION, "")
+    if authorization and actor_id:
+        request.app[OWNERS].put(_fingerprint(authorization), actor_id)
+
+
+def owners() -> Expiring[str, int]:
+    """Whose the tokens are that were seen lately."""
+    return Expiring(_KNOWN_TOKENS, _KNOWN_SECONDS)
+
+
+def _whose(request: web.Request, authorization: str) -> str:
+    fingerprint = _fingerprint(authorization)
+    owner = request.app[OWNERS].get(fingerprint)
+    return fingerprint if owner is None else f"account {owner}"
+
+
+def _takes_away(request: web.Request) -> bool:
+    """Whether a post or a boost is deleted, which other servers are told each time."""
+    path = request.path.rstrip("/")
+    if not path.startswith("/api/v1/statuses/"):
+        return False
+    return request.method == hdrs.METH_DELETE or path.endswith("/unreblog")
 
 
 def _is_outbox(request: web.Request) -> bool:

@@ -20,6 +20,7 @@ from fediverse.api import (
     conversations,
     cors,
     domain_blocks,
+    encoding,
     endorsements,
     filters,
     filters_v1,
@@ -52,7 +53,7 @@ from fediverse.api import (
 
 def middlewares() -> list[Any]:
     """What has to see the API's requests before their handlers."""
-    return [cors.preflight]
+    return [cors.preflight, encoding.encoded]
 
 
 def add_routes(app: web.Application) -> None:

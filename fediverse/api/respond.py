@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import access, clock, keys
+from fediverse import access, clock, keys, throttle
 from fediverse.access import Credentials
 from fediverse.actors import directory, people
 from fediverse.api import paging
@@ -118,8 +118,10 @@ async def _run(
         return orjson.dumps(result), (), credentials
 
     body, cursors, credentials = await (database.write(unit) if writes else database.read(unit))
-    if credentials is not None and access.is_stale(credentials, now=now):
-        await mark_used(database, credentials, address=client_address(request), now=now)
+    if credentials is not None:
+        throttle.belongs(request, credentials.actor_id)
+        if access.is_stale(credentials, now=now):
+            await mark_used(database, credentials, address=client_address(request), now=now)
     headers = {"Link": paging.link_header(request, urls.base_url, cursors[0], cursors[-1])} if cursors else None
     return json_bytes(body, headers=headers)
 

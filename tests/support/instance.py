@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -208,7 +209,9 @@ def _checked(app: web.Application) -> list[str]:
         if response.content_type != "application/json" or not isinstance(response.body, bytes):
             return
         path = unnamed(resource.canonical)
-        found = problems_of_answer(request.method, path, response.status, orjson.loads(response.body))
+        packed = response.headers.get("Content-Encoding") == "gzip"
+        body = gzip.decompress(response.body) if packed else response.body
+        found = problems_of_answer(request.method, path, response.status, orjson.loads(body))
         wrong.extend(found[:10])
 
     app.on_response_prepare.append(check)
