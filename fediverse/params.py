@@ -110,10 +110,12 @@ class Params:
         return list(dict.fromkeys(id_ for id_ in found if id_ is not None))
 
     def words(self, name: str, *, most: int = 100) -> list[str]:
-        """The texts of a list; a single text is a list of one."""
+        """The texts of a list; a single text is a list of one, and so may its places be numbered (``id[0]=``)."""
         value = self._values.get(name)
         if value is None:
             return []
+        if isinstance(value, dict) and all(place.isdecimal() for place in value):
+            value = list(value.values())
         items = value if isinstance(value, list) else [value]
         if len(items) > most:
             raise BadRequest(f"“{name}” has more than {most} entries.")
