@@ -69,6 +69,23 @@ async def fill(place: Stage, count: int) -> None:
     await _shown(place, "/api/v1/timelines/home", "fill", count)
 
 
+async def like(place: Stage, count: int) -> None:
+    """All authors like ``count`` posts of the account, so that it is told of each in one group."""
+    authors = place.hosts.peers("shared", place.sizes.authors)
+    own = [await place.json(place.post(f"To be liked, number {number}")) for number in range(count)]
+    likes = [
+        place.delivery(author, activity(author, "Like", f"liked-{number}", post["uri"]))
+        for number, post in enumerate(own)
+        for author in authors
+    ]
+    checked(await drive(place.client, likes, at_once=_AT_ONCE), len(likes))
+    await place.tree.quiet()
+    page = await place.json(place.get("/api/v2/notifications?types[]=favourite"))
+    told = [group["notifications_count"] for group in page["notification_groups"]]
+    if told != [len(authors)] * count:
+        raise BenchmarkError(f"The account is told of {told} likes, not of {count} times {len(authors)}.")
+
+
 def _creates(place: Stage, authors: list[Peer], run_: str, count: int) -> list[tuple[Peer, Document]]:
     found = []
     for number in range(count):

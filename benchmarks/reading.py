@@ -1,4 +1,7 @@
-"""Reading: the timelines and notifications of an account that has read a while, sixteen readers at once."""
+"""Reading: the timelines and notifications of an account that has read a while, sixteen readers at once.
+
+For groups of notifications half of the page is liked posts, each by all of the authors.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,24 @@ PATHS = {
     "public": "/api/v1/timelines/public?limit=20",
     "notifications": "/api/v1/notifications?limit=20",
 }
+GROUPS = "/api/v2/notifications?limit=20"
 AT_ONCE = 16
 
 
 async def run(setting: Setting) -> dict[str, list[Figure]]:
-    """All three, on one filled database."""
+    """All of them, on one filled database."""
     async with stage(setting) as place:
         await inbox.fill(place, place.sizes.timeline)
-        return {name: await read(place, name, path) for name, path in PATHS.items()}
+        found = {name: await read(place, name, path) for name, path in PATHS.items()}
+        await inbox.like(place, 10)
+        return {**found, "groups": await read(place, "groups", GROUPS)}
 
 
 async def read(place: Stage, name: str, path: str) -> list[Figure]:
     """The same page again and again: by one reader, then by many."""
     request = place.get(path)
-    items = len(await place.json(request))
+    shown = await place.json(request)
+    items = len(shown["notification_groups"] if name == "groups" else shown)
     if items != 20:
         raise BenchmarkError(f"{path} has {items} entries, not 20.")
     return await repeated(place, f"GET {path.partition('?')[0]}", request, bound=name)

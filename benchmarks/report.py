@@ -34,6 +34,7 @@ BOUNDS = {
     "home": Bound(0.9, 0.37),
     "public": Bound(1.0),
     "notifications": Bound(1.2),
+    "groups": Bound(1.0),
     "actor": Bound(0.3),
     "webfinger": Bound(0.2),
     "profile": Bound(1.2),

@@ -349,7 +349,8 @@ def _with_target(
 
 def groups(tx: Connection, found: Sequence[Group], viewer_id: int) -> list[GroupView]:
     """The groups of notifications with their senders and the status that each is about."""
-    senders = accounts(tx, {sender_id for group in found for sender_id in group.sender_ids})
+    # Most of what one is told is about one's own posts.
+    senders = accounts(tx, {viewer_id, *(sender_id for group in found for sender_id in group.sender_ids)})
     heads = {
         view.notification.id: view
         for view in notifications(tx, [group.head for group in found], viewer_id, known=senders)

@@ -172,8 +172,20 @@ async def test_a_group_takes_in_twelve_hours(database: Database) -> None:
         # Of somebody who is suspended nothing shows, though it be the newest.
         tx.execute(update(actors).where(actors.c.id == fans[4].id).values(suspended_at=now))
         after = notifications.group_page(tx, author.id, Page())
-        assert sorted(group.count for group in after) == [1, 1, 3, 3]
+        assert [len(group.sender_ids) for group in after] == [1, 1, 3, 3]
         assert fans[4].id not in {sender for group in after for sender in group.sender_ids}
+        alone = notifications.group_page(tx, author.id, Page(), grouped=["follow"])
+        assert len(alone) == 8
+        assert fans[4].id not in {group.head.from_actor_id for group in alone}
+        # And whoever is gone leaves the others' group behind.
+        notifications.forget_between(tx, author.id, fans[4].id)
+        notifications.forget_actor(tx, fans[2].id)
+        left = notifications.group_page(tx, author.id, Page())
+        assert [(group.count, group.head.from_actor_id) for group in left] == [
+            (1, fans[3].id), (1, fans[3].id), (2, fans[1].id), (2, fans[1].id)
+        ]  # fmt: skip
+        of_one = notifications.group_page(tx, author.id, Page(), Wanted(from_id=fans[0].id))
+        assert [group.count for group in of_one] == [1, 1]
 
     await database.write(unit)
 
@@ -317,6 +329,23 @@ async def test_likes_at_once_end_in_one_group(instance: Instance, alice: Account
     status = await instance.post(alice, "liked by many")
     await asyncio.gather(*(react(instance, fan, status) for fan in fans))
     assert shown(await groups(instance, alice)) == [("favourite", 4)]
+
+
+async def test_whoever_boosted_a_post_is_told_of_its_last_edit(instance: Instance, alice: Account) -> None:
+    carol, dave = await instance.account("carol"), await instance.account("dave")
+    status = await instance.post(alice, "one")
+    await react(instance, carol, status, "reblog")
+    await react(instance, dave, status)
+    for text in ("two", "three", "three"):
+        await instance.call("PUT", f"/api/v1/statuses/{status['id']}", by=alice, json={"status": text})
+    [told] = await instance.notifications(carol)
+    assert (told["type"], told["account"]["acct"], told["status"]["content"]) == ("update", "alice", "<p>three</p>")
+    assert told["group_key"] == f"ungrouped-{told['id']}"
+    assert await instance.notifications(dave) == []
+    await instance.call("POST", f"/api/v1/notifications/{told['id']}/dismiss", by=carol)
+    await react(instance, carol, status, "unreblog")
+    await instance.call("PUT", f"/api/v1/statuses/{status['id']}", by=alice, json={"status": "four"})
+    assert await instance.notifications(carol) == []
 
 
 async def test_what_cannot_be_read_is_refused(instance: Instance, alice: Account) -> None:

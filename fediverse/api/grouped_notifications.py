@@ -34,7 +34,7 @@ async def index(request: web.Request) -> web.Response:
         def shown(page: Page) -> tuple[list[int], list[tuple[int, GroupView]]]:
             found = notifications.group_page(tx, call.actor_id, page, wanted, grouped=grouped)
             views = loading.groups(tx, found, call.actor_id)
-            return [group.head.id for group in found], [(view.head.notification.id, view) for view in views]
+            return [group.place for group in found], [(view.head.notification.id, view) for view in views]
 
         views, ends = filled(page, shown)
         return Listing(entities.grouped(views, call.site, call.actor_id, partial=expanding == _EXPANDING[1]), ends)

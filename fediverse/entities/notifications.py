@@ -74,10 +74,11 @@ def grouped(
     statuses: dict[int, dict[str, Any]] = {}
     for view in views:
         for place, sender in enumerate(view.senders):
-            if place == 0 or not partial:
-                whole[sender.id] = account(sender, site)
-            else:
-                others[sender.id] = _partial(account(sender, site))
+            if sender.id not in whole:
+                if place == 0 or not partial:
+                    whole[sender.id] = account(sender, site)
+                else:
+                    others[sender.id] = _partial(account(sender, site))
         if view.head.status is not None:
             row = view.head.status.status
             statuses[row.id] = statuses.get(row.id) or status(view.head.status, site, viewer_id)

@@ -32,7 +32,7 @@ from fediverse.notifications.removal import (
     forget_statuses,
     retract,
 )
-from fediverse.notifications.telling import HouseKind, Kind, notify, notify_subscribers, tell
+from fediverse.notifications.telling import HouseKind, Kind, notify, notify_boosters, notify_subscribers, tell
 
 __all__ = [
     "DEFAULT",
@@ -61,6 +61,7 @@ __all__ = [
     "group_page",
     "group_senders",
     "notify",
+    "notify_boosters",
     "notify_subscribers",
     "page",
     "pending",

@@ -5,19 +5,32 @@ A group stands where its newest notification stands, so that it shows once, howe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, bindparam, case, exists, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
-from fediverse.clock import Instant
 from fediverse.notifications import policy
 from fediverse.notifications.reading import (
     ALL,
     Wanted,
-    big,
     count_of,
     get,
     last_read,
@@ -43,9 +56,8 @@ class Group:
     head: Row[Any]
     sender_ids: Sequence[int]  # of the newest
     count: int
-    # What of it a page holds.
-    oldest_id: int
-    latest_at: Instant
+    oldest_id: int  # that the page holds
+    place: int  # the id by which it is paged: of its newest, be that from somebody suspended
 
 
 def group_page(
@@ -53,10 +65,9 @@ def group_page(
 ) -> list[Group]:
     """A page of groups, newest first. ``grouped`` are the kinds to be grouped, where not all that can be."""
     kinds = _groupable(grouped)
-    statement = _page(wanted.conditions, page.shape, kinds is None)
     parameters = {**wanted.parameters(actor_id), "grouped": kinds or [], **page.parameters}
-    heads = page.newest_first(tx.execute(statement, parameters).all())
-    return _groups(tx, actor_id, heads, wanted, kinds, from_id=min((head.id for head in heads), default=0))
+    statement = _page(wanted.conditions, page.shape, kinds is None, tx.dialect.name)
+    return _groups(tx, page.newest_first(tx.execute(statement, parameters).all()), kinds)
 
 
 def group(tx: Connection, actor_id: int, group_key: str) -> Group | None:
@@ -64,9 +75,10 @@ def group(tx: Connection, actor_id: int, group_key: str) -> Group | None:
     if group_key.startswith(_ALONE):
         found = read_id(group_key.removeprefix(_ALONE))
         head = get(tx, actor_id, found) if found is not None else None
-        return Group(group_key, head, [head.from_actor_id], 1, head.id, head.created_at) if head is not None else None
-    head = tx.execute(_newest_of(group_key), ALL.parameters(actor_id)).first()
-    return _groups(tx, actor_id, [head], ALL, None, from_id=0)[0] if head is not None else None
+        return Group(group_key, head, [head.from_actor_id], 1, head.id, head.id) if head is not None else None
+    statement = _of_key(group_key).order_by(table.c.id.desc()).limit(1)
+    heads = tx.execute(statement.add_columns(*_beside(tx.dialect.name)), ALL.parameters(actor_id)).all()
+    return next(iter(_groups(tx, heads, None)), None)
 
 
 def group_senders(tx: Connection, actor_id: int, group_key: str, page: Page) -> list[tuple[int, int]]:
@@ -74,7 +86,7 @@ def group_senders(tx: Connection, actor_id: int, group_key: str, page: Page) -> 
     if group_key.startswith(_ALONE):
         found = group(tx, actor_id, group_key)
         return [(found.head.id, found.head.from_actor_id)] if found is not None else []
-    rows = tx.execute(page.select(_members(group_key), table.c.id), ALL.parameters(actor_id)).all()
+    rows = tx.execute(page.select(_of_key(group_key), table.c.id), ALL.parameters(actor_id)).all()
     return page.newest_first([(row.id, row.from_actor_id) for row in rows])
 
 
@@ -99,86 +111,111 @@ def _groupable(grouped: Iterable[str] | None) -> list[str] | None:
 
 
 def _heads(conditions: _Conditions, *, grouped: bool) -> Select[Any]:
-    """The notifications that are the newest of their group, or in none."""
-    later = table.alias("later")
+    """The notifications that stand for their groups, be they from somebody suspended, or for themselves."""
     _, _, by_sender, _ = conditions
-    # Of one column: for "SELECT *" SQLite takes no index alone.
-    is_passed = exists(later.c.id).where(
-        later.c.actor_id == big("me"),
-        later.c.group_key == table.c.group_key,
-        later.c.group_key != policy.NO_GROUP,
-        later.c.id > table.c.id,
-        sender_shows(later),
-    )
-    if by_sender:
-        is_passed = is_passed.where(later.c.from_actor_id == big("from_id"))
-    stands_alone: ColumnElement[bool] = table.c.group_key == policy.NO_GROUP
+    if by_sender:  # nobody is twice in a group
+        return wanted_by(select(table), conditions)
+    stands: ColumnElement[bool] = table.c.newest
+    in_group: ColumnElement[bool] = table.c.group_key != policy.NO_GROUP
     if not grouped:
-        stands_alone = or_(stands_alone, table.c.kind.not_in(bindparam("grouped", expanding=True)))
-    return wanted_by(select(table), conditions).where(or_(stands_alone, ~is_passed))
+        kinds: BindParameter[Any] = bindparam("grouped", expanding=True)
+        stands = or_(stands, table.c.kind.not_in(kinds))
+        in_group = and_(in_group, table.c.kind.in_(kinds))
+    return wanted_by(select(table), conditions, shown=or_(in_group, sender_shows(table))).where(stands)
 
 
 @cache
-def _page(conditions: _Conditions, shape: Shape, grouped: bool) -> Select[Any]:
-    return Page.bounded(_heads(conditions, grouped=grouped), table.c.id, shape)
+def _page(conditions: _Conditions, shape: Shape, grouped: bool, dialect: str) -> Select[Any]:
+    _, _, by_sender, _ = conditions
+    heads = _heads(conditions, grouped=grouped)
+    beside = _ALONE_IN_IT if by_sender else _beside(dialect)
+    return Page.bounded(heads.add_columns(*beside), table.c.id, shape)
 
 
-def _members(group_key: str) -> Select[Any]:
-    return wanted_by(select(table), ALL.conditions).where(
-        table.c.group_key == group_key, table.c.group_key != policy.NO_GROUP
-    )
-
-
-def _newest_of(group_key: str) -> Select[Any]:
-    return _members(group_key).order_by(table.c.id.desc()).limit(1)
-
-
-@cache
-def _details(by_sender: bool) -> Select[Any]:
-    """The newest of each group, with how many there are and which is the oldest that the page holds."""
-    of_group = table.c.group_key
-    held = case((table.c.id >= big("low"), table.c.id))
-    rows = (
-        select(
-            table.c.group_key,
-            table.c.from_actor_id,
-            func.row_number().over(partition_by=of_group, order_by=table.c.id.desc()).label("place"),
-            func.count().over(partition_by=of_group).label("size"),
-            func.min(held).over(partition_by=of_group).label("oldest_id"),
-        )
+def _beside(dialect: str) -> tuple[ColumnElement[Any], ...]:
+    """How large the group of a notification is, where it begins, and who sent the newest of it, as ``1,2,3``."""
+    each, newest = table.alias("each"), table.alias("newest")
+    of_group = (each.c.actor_id == table.c.actor_id, each.c.group_key == table.c.group_key, _in_group(each))
+    senders = (
+        select(cast(newest.c.from_actor_id, Text).label("sender"))
         .where(
-            table.c.actor_id == big("me"),
-            table.c.group_key.in_(bindparam("keys", expanding=True)),
-            table.c.group_key != policy.NO_GROUP,
-            sender_shows(table),
-            *([table.c.from_actor_id == big("from_id")] if by_sender else []),
+            newest.c.actor_id == table.c.actor_id,
+            newest.c.group_key == table.c.group_key,
+            _in_group(newest),
+            sender_shows(newest),
         )
-        .subquery()
+        .order_by(newest.c.id.desc())
+        .limit(literal_column(str(_SAMPLE)))
+        .correlate(table)
+        .subquery("senders")
     )
-    return select(rows).where(rows.c.place <= bindparam("sample", type_=BigInteger)).order_by(rows.c.place)
+    joined = func.group_concat(senders.c.sender) if dialect == "sqlite" else func.string_agg(senders.c.sender, ",")
+    return (
+        select(func.count(each.c.id)).where(*of_group).correlate(table).scalar_subquery().label("size"),
+        select(func.min(each.c.id)).where(*of_group).correlate(table).scalar_subquery().label("first_id"),
+        select(joined).select_from(senders).scalar_subquery().label("senders"),
+    )
 
 
-def _groups(
-    tx: Connection,
-    actor_id: int,
-    heads: Sequence[Row[Any]],
-    wanted: Wanted,
-    kinds: Sequence[str] | None,
-    *,
-    from_id: int,
-) -> list[Group]:
-    keys = {head.group_key for head in heads if head.group_key and (kinds is None or head.kind in kinds)}
-    found: dict[str, list[Row[Any]]] = {}
-    if keys:
-        values = {"me": actor_id, "keys": list(keys), "low": from_id, "sample": _SAMPLE, "from_id": wanted.from_id}
-        for row in tx.execute(_details(wanted.from_id is not None), values):
-            found.setdefault(row.group_key, []).append(row)
-    return [_group(head, found) for head in heads]
+_ALONE_IN_IT: Final[tuple[ColumnElement[Any], ...]] = (
+    literal_column("1").label("size"),
+    table.c.id.label("first_id"),
+    cast(table.c.from_actor_id, Text).label("senders"),
+)
 
 
-def _group(head: Row[Any], found: Mapping[str, Sequence[Row[Any]]]) -> Group:
-    rows = found.get(head.group_key)
-    if rows is None:
-        return Group(alone(head.id), head, [head.from_actor_id], 1, head.id, head.created_at)
-    senders = list(dict.fromkeys(row.from_actor_id for row in rows))
-    return Group(head.group_key, head, senders, rows[0].size, rows[0].oldest_id or head.id, head.created_at)
+def _in_group(notification: FromClause) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = notification.c.group_key != policy.NO_GROUP
+    return condition
+
+
+def _of_key(group_key: str) -> Select[Any]:
+    return wanted_by(select(table), ALL.conditions).where(table.c.group_key == group_key, _in_group(table))
+
+
+def _groups(tx: Connection, heads: Sequence[Row[Any]], kinds: Sequence[str] | None) -> list[Group]:
+    """The groups that these stand for, in order; none of whose senders nobody shows."""
+    low = heads[-1].id if heads else 0
+    groups: dict[str, Group] = {}
+    for head in heads:
+        if not head.group_key or (kinds is not None and head.kind not in kinds):
+            key = alone(head.id)
+            groups[key] = Group(key, head, [head.from_actor_id], 1, head.id, head.id)
+        elif head.senders and head.group_key not in groups:
+            senders = [int(sender) for sender in head.senders.split(",")]
+            # Where the page ends with it, no more of it is on the page.
+            oldest_id = head.id if head.id == low else head.first_id
+            groups[head.group_key] = Group(head.group_key, head, senders, head.size, oldest_id, head.id)
+    return _bounded(tx, _with_heads(tx, list(groups.values())), low)
+
+
+def _with_heads(tx: Connection, groups: list[Group]) -> list[Group]:
+    """The groups, by the newest that shows where the newest of all is from somebody suspended."""
+    hidden = {group.key: group for group in groups if group.head.from_actor_id != group.sender_ids[0]}
+    if not hidden:
+        return groups
+    found = tx.execute(
+        select(table).where(
+            table.c.actor_id == groups[0].head.actor_id,
+            table.c.group_key.in_(list(hidden)),
+            _in_group(table),
+            table.c.from_actor_id.in_([group.sender_ids[0] for group in hidden.values()]),
+        )
+    )
+    shown = {(row.group_key, row.from_actor_id): row for row in found}
+    return [
+        replace(group, head=shown.get((group.key, group.sender_ids[0]), group.head)) if group.key in hidden else group
+        for group in groups
+    ]
+
+
+def _bounded(tx: Connection, groups: list[Group], low: int) -> list[Group]:
+    """The groups, with the oldest of each that is not older than the page."""
+    older = [group.key for group in groups if group.oldest_id < low]
+    if not older:
+        return groups
+    held = select(table.c.group_key, func.min(table.c.id)).where(
+        table.c.actor_id == groups[0].head.actor_id, table.c.group_key.in_(older), _in_group(table), table.c.id >= low
+    )
+    oldest: dict[str, int] = {row[0]: row[1] for row in tx.execute(held.group_by(table.c.group_key))}
+    return [replace(group, oldest_id=oldest.get(group.key, group.oldest_id)) for group in groups]

@@ -57,10 +57,12 @@ def big(name: str) -> BindParameter[int]:
     return bindparam(name, type_=BigInteger)
 
 
-def wanted_by(statement: Select[Any], conditions: _Conditions) -> Select[Any]:
-    """The statement narrowed to those of an actor's notifications that are wanted and show."""
+def wanted_by(
+    statement: Select[Any], conditions: _Conditions, *, shown: ColumnElement[bool] | None = None
+) -> Select[Any]:
+    """The statement narrowed to those of an actor's notifications that are wanted and show (whose senders do)."""
     by_kind, without_kind, by_sender, include_filtered = conditions
-    statement = statement.where(table.c.actor_id == big("me"), sender_shows(table))
+    statement = statement.where(table.c.actor_id == big("me"), sender_shows(table) if shown is None else shown)
     if by_kind:
         statement = statement.where(table.c.kind.in_(bindparam("kinds", expanding=True)))
     if without_kind:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    update,
 )
 
 from fediverse import conversations, events, ids
@@ -132,6 +133,9 @@ def tell(
 def _told(tx: Connection, told: Sequence[Row[Any]], *, now: Instant) -> None:
     """Streams and devices hear of notifications that came to be and show."""
     if told:
+        passing = [{"actor": row.actor_id, "key": row.group_key, "until": row.id} for row in told if row.group_key]
+        if passing:
+            tx.execute(_PASS, passing)
         push.enter(tx, told, now=now)
         events.after_commit(tx, events.Notified(tuple((row.actor_id, row.id) for row in told)))
 
@@ -140,6 +144,18 @@ def _big(name: str) -> BindParameter[int]:
     return bindparam(name, type_=BigInteger)
 
 
+# The newest of a group stands for it.
+_PASS = (
+    update(table)
+    .where(
+        table.c.actor_id == _big("actor"),
+        table.c.group_key == bindparam("key"),
+        table.c.group_key != policy.NO_GROUP,
+        table.c.newest,
+        table.c.id < _big("until"),
+    )
+    .values(newest=False)
+)
 _TELL = Prepared(lambda insert: insert(table).on_conflict_do_nothing().returning(*table.c))
 _REPLACE = Prepared(
     lambda sql: delete(table).where(
@@ -286,3 +302,9 @@ def notify_subscribers(tx: Connection, status: Row[Any], *, author: Row[Any], no
         )
     ).all()
     notify(tx, subscribers, kind="status", by=author, status=status, now=now)
+
+
+def notify_boosters(tx: Connection, status: Row[Any], *, author: Row[Any], now: Instant) -> None:
+    """Those here who boosted the status are told that it says something else now."""
+    boosters = select(statuses.c.author_id).where(statuses.c.boost_of_id == status.id, statuses.c.local)
+    notify(tx, tx.scalars(boosters).all(), kind="update", by=author, status=status, now=now)

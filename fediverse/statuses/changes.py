@@ -94,6 +94,7 @@ def edit(
     notifications.notify(tx, newly, kind="mention", by=author, status=row, now=now)
     if row.quotes_count:
         quotes.tell_of_edit(tx, row, author=author, now=now)
+    notifications.notify_boosters(tx, row, author=author, now=now)
     events.after_commit(tx, events.Edited(row.id))
     if row.local:
         publishing.edited(tx, urls, row, author=author, mentions=mentions, now=now)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    true,
+)
 
 from fediverse.tables.base import count, flag, instant, key, metadata, only, words
 
@@ -29,6 +40,7 @@ notifications = Table(
     Column("status_id", BigInteger, nullable=False, server_default="0"),  # 0: about no status
     Column("about_id", BigInteger, nullable=False, server_default="0"),  # a report, a warning, …; 0: about none
     words("group_key"),  # those with the same one are shown as one; empty for what stands alone
+    Column("newest", Boolean, nullable=False, server_default=true()),  # of its group; what stands alone always is
     flag("filtered"),  # kept back by the recipient's policy until the sender is accepted
     instant("created_at"),
     UniqueConstraint("actor_id", "kind", "from_actor_id", "status_id", "about_id"),
@@ -42,6 +54,7 @@ Index(
     notifications.c.id,
     **only("group_key <> ''"),
 )
+Index("ix_notifications_newest", notifications.c.actor_id, notifications.c.id, **only("newest", "newest = 1"))
 Index(
     "ix_notifications_filtered",
     notifications.c.actor_id,
