@@ -11,6 +11,7 @@ from sqlalchemy import Connection, update
 from fediverse import clock, notifications
 from fediverse.clock import HOUR
 from fediverse.db import Database
+from fediverse.drafts import Visibility
 from fediverse.notifications import Wanted
 from fediverse.paging import Page
 from fediverse.tables.actors import actors
@@ -278,7 +279,7 @@ async def test_the_rules_of_a_policy(database: Database) -> None:
             notifications.clear(tx, reader.id)
             every = dict.fromkeys(notifications.policy.NAMES, "accept")
             notifications.set_policy(tx, reader.id, {**every, **rules})
-            status = post(tx, sender, "@reader hello", to=[reader], visibility=3)
+            status = post(tx, sender, "@reader hello", to=[reader], visibility=Visibility.DIRECT)
             notifications.notify(tx, [reader.id], kind="mention", by=sender, status=status, now=now)
             rows = notifications.page(tx, reader.id, Page(), Wanted(include_filtered=True))
             return "drop" if not rows else "filter" if rows[0].filtered else "accept"

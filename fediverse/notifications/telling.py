@@ -106,7 +106,8 @@ def notify(
     if not rows:
         return
     if kind in _REPLACING and status is not None:
-        tx.execute(_REPLACE(tx), {"ids": id_list(tx, [row["actor_id"] for row in rows]), "status": status.id})
+        tellable = id_list(tx, [row["actor_id"] for row in rows])
+        tx.execute(_REPLACE(tx), {"ids": tellable, "kind": kind, "status": status.id})
     told = tx.execute(_TELL(tx), rows).all()
     shown = [row for row in told if not row.filtered]
     _told(tx, shown, now=now)
@@ -159,7 +160,7 @@ _PASS = (
 _TELL = Prepared(lambda insert: insert(table).on_conflict_do_nothing().returning(*table.c))
 _REPLACE = Prepared(
     lambda sql: delete(table).where(
-        sql.within(table.c.actor_id, "ids"), table.c.kind.in_(sorted(_REPLACING)), table.c.status_id == _big("status")
+        sql.within(table.c.actor_id, "ids"), table.c.kind == bindparam("kind"), table.c.status_id == _big("status")
     )
 )
 
