@@ -67,10 +67,15 @@ class AttachmentDraft(TypedDict):
 
 
 class EmojiDraft(TypedDict):
-    """A custom emoji, by its shortcode without colons."""
+    """A custom emoji, by its shortcode without colons.
+
+    Those of this instance have no ``url`` but the storage keys of a picture and of one that does not move.
+    """
 
     shortcode: str
     url: str
+    key: NotRequired[str]
+    still: NotRequired[str]
 
 
 class PollParams(TypedDict):

@@ -19,7 +19,9 @@ from sqlalchemy import Row
 from fediverse.urls import Urls
 
 #: What clients read the API's features from: the Mastodon version whose API this one is nearest to.
-API_VERSION: Final = "4.2.0"
+API_VERSION: Final = "4.5.0"
+#: The same as a number: groups of notifications came with 2, quotes with 7.
+API_NUMBER: Final = 7
 _MAC_BYTES: Final = 16
 _MAX_URL: Final = 4096
 

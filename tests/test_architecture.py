@@ -85,6 +85,7 @@ OWNERS = {
     "reports": {"admin"},
     "status_words": {"search"},
     "suggestion_dismissals": {"suggestions"},
+    "custom_emojis": {"emojis"},
     "announcements": {"announcements"},
     "announcement_reads": {"announcements"},
     "announcement_reactions": {"announcements"},

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from sqlalchemy import Connection, Row, select, tuple_
 
-from fediverse import ids, text
+from fediverse import emojis, ids, text
 from fediverse.actors import directory, verification
 from fediverse.actors.directory import ActorColumns
 from fediverse.clock import Instant
@@ -31,6 +31,7 @@ MAX_DOMAINS = 10
 _TABS = frozenset({"show_media", "show_media_replies", "show_featured"})
 # What other servers are told of; the rest are the owner's own settings.
 _DEFAULTS = frozenset({"default_visibility", "default_sensitive", "default_language", "default_quote_policy"})
+_WITH_EMOJI = frozenset({"name", "summary_source", "fields_source"})
 _PRIVATE = _DEFAULTS | _TABS | {"hide_relations"}
 
 
@@ -51,6 +52,11 @@ def update(tx: Connection, urls: Urls, actor: Row[Any], *, now: Instant, **chang
         columns["summary"] = _html(tx, urls, changes["summary_source"])
     if "fields_source" in changes:
         columns["fields"] = [_field(tx, urls, line, actor) for line in changes["fields_source"]]
+    if columns.keys() & _WITH_EMOJI:
+        fields = columns.get("fields_source", actor.fields_source)
+        texts = [columns.get(name, getattr(actor, name)) for name in ("name", "summary_source")]
+        texts += [text_ for line in fields for text_ in (line["name"], line["value"])]
+        columns["emojis"] = emojis.named(tx, *texts)
     columns = {name: value for name, value in columns.items() if getattr(actor, name) != value}
     if not columns:
         return actor

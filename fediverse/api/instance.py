@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import clock, entities, instance, keys, reactions, usage
+from fediverse import clock, emojis, entities, instance, keys, reactions, usage
 from fediverse.actors import directory, profile
 from fediverse.actors.nodeinfo import Census
 from fediverse.api import respond
@@ -101,6 +101,8 @@ async def rules(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/custom_emojis")
-async def custom_emojis(_request: web.Request) -> web.Response:
-    """This server has no emoji of its own, and says so: clients ask for them when somebody signs in."""
-    return respond.json([], headers=dict(_PUBLIC))
+async def custom_emojis(request: web.Request) -> web.Response:
+    """The emoji that are this server's own."""
+    site = request.app[keys.SITE]
+    rows = await request.app[keys.DATABASE].read(emojis.everything)
+    return respond.json([entities.custom_emoji(row, site) for row in rows], headers=dict(_PUBLIC))

@@ -31,7 +31,7 @@ async def show(request: web.Request) -> web.Response:
         row = _visible(tx, status_id, call.viewer_id)
         if call.viewer_id is not None and polls.is_stale(row, call.now):
             stale.append((row, call.viewer_id))
-        return entities.poll(loading.status(tx, row, call.viewer_id), call.viewer_id)
+        return entities.poll(loading.status(tx, row, call.viewer_id), call.site, call.viewer_id)
 
     response = await respond.read(request, work, scope="read:statuses", anonymous=True)
     for row, viewer_id in stale[:1]:
@@ -50,7 +50,7 @@ async def vote(request: web.Request) -> web.Response:
         row = _visible(tx, status_id, actor.id)
         author = loading.accounts(tx, [row.author_id])[row.author_id]
         row = polls.vote(tx, call.urls, actor, row, choices, author=author, now=call.now)
-        return entities.poll(loading.status(tx, row, actor.id), actor.id)
+        return entities.poll(loading.status(tx, row, actor.id), call.site, actor.id)
 
     return await respond.write(request, work, scope="write:statuses")
 

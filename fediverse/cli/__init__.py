@@ -15,6 +15,7 @@ from fediverse.cli.audit import audit
 from fediverse.cli.check import check
 from fediverse.cli.database import db
 from fediverse.cli.deliveries import delivery
+from fediverse.cli.emojis import emoji
 from fediverse.cli.hosts import domain
 from fediverse.cli.instance import instance
 from fediverse.cli.posts import status
@@ -29,7 +30,7 @@ def cli() -> None:
     """A company's own microblog on the open social web."""
 
 
-for command in (serve, work, db, check, account, token, domain, status, instance, audit, delivery, announcement):
+for command in (serve, work, db, check, account, token, domain, status, instance, audit, delivery, announcement, emoji):
     cli.add_command(command)
 
 

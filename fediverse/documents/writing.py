@@ -132,7 +132,7 @@ def actor_document(
         "attachment": [
             {"type": "PropertyValue", "name": field["name"], "value": field["value"]} for field in actor.fields
         ],
-        "tag": [],
+        "tag": [_emoji(urls, entry, actor.created_at) for entry in actor.emojis],
         **_keys(id_, urls.key(name), urls.ed25519_key(name), keys),
     }
     if icon is not None:
@@ -208,7 +208,7 @@ def _tags(urls: Urls, status: Row[Any], named: Sequence[tuple[str, str]]) -> lis
     return [
         *({"type": "Mention", "href": href, "name": f"@{handle}"} for href, handle in named),
         *(_hashtag(urls, entry["name"]) for entry in status.tags),
-        *(_emoji(entry, status.created_at) for entry in status.emojis),
+        *(_emoji(urls, entry, status.created_at) for entry in status.emojis),
     ]
 
 
@@ -216,14 +216,15 @@ def _hashtag(urls: Urls, name: str) -> Document:
     return {"type": "Hashtag", "href": urls.tag(fold_tag(name)), "name": f"#{name}"}
 
 
-def _emoji(entry: Mapping[str, Any], updated: Instant) -> Document:
-    extension = urlsplit(entry["url"]).path.rpartition(".")[2].lower()
+def _emoji(urls: Urls, entry: Mapping[str, Any], updated: Instant) -> Document:
+    url = urls.media(entry["key"]) if entry.get("key") else entry["url"]
+    extension = urlsplit(url).path.rpartition(".")[2].lower()
     return {
         "id": None,
         "type": "Emoji",
         "name": f":{entry['shortcode']}:",
         "updated": rfc3339(updated),
-        "icon": _picture(Picture(entry["url"], _IMAGE_TYPES.get(extension, "image/png"))),
+        "icon": _picture(Picture(url, _IMAGE_TYPES.get(extension, "image/png"))),
     }
 
 

@@ -19,6 +19,7 @@ from fediverse.entities.announcements import AnnouncementView, announcement, rea
 from fediverse.entities.attachments import address, own_attachment, preview_address
 from fediverse.entities.cards import card
 from fediverse.entities.conversations import ConversationView, conversation
+from fediverse.entities.emojis import custom_emoji, emojis
 from fediverse.entities.filters import (
     FilterMatch,
     FilterView,
@@ -80,8 +81,10 @@ __all__ = [
     "conversation",
     "credential_account",
     "credential_application",
+    "custom_emoji",
     "days",
     "domain_block",
+    "emojis",
     "featured_tags",
     "filter_",
     "filter_keyword",

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from fediverse.clock import DAY, Instant, rfc3339
 from fediverse.drafts import Visibility
+from fediverse.entities.emojis import emojis
 from fediverse.roles import ROLE_IDS, permissions
 from fediverse.site import Site
 
@@ -116,7 +117,7 @@ def _account(row: Row[Any], site: Site) -> dict[str, Any]:
         "statuses_count": row.statuses_count,
         "last_status_at": day(row.last_status_at) if row.last_status_at else None,
         "moved": None,
-        "emojis": [],
+        "emojis": [] if hidden else emojis(row.emojis, site),
         "roles": [],
         "fields": [] if hidden else [_field(field) for field in row.fields],
     }

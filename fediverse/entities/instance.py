@@ -13,7 +13,7 @@ from fediverse.decoding import limits as files
 from fediverse.documents import polls
 from fediverse.drafts import MAX_ATTACHMENTS, MAX_DESCRIPTION
 from fediverse.entities.accounts import account
-from fediverse.site import Site
+from fediverse.site import API_NUMBER, Site
 from fediverse.text.counting import LIMIT, URL_LENGTH
 
 # What is taken, by all the names that clients know it by.
@@ -88,7 +88,7 @@ def instance_v2(facts: InstanceFacts, site: Site) -> dict[str, Any]:
             "min_age": None,
             "url": None,
         },
-        "api_versions": {"mastodon": 1},
+        "api_versions": {"mastodon": API_NUMBER},
         "contact": {
             "email": facts.contact_email,
             "account": account(facts.contact, site) if facts.contact is not None else None,

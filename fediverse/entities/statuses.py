@@ -14,6 +14,7 @@ from fediverse.documents import titles as titles_of
 from fediverse.entities.accounts import VISIBILITIES, account, visibility_name
 from fediverse.entities.attachments import attachment
 from fediverse.entities.cards import card
+from fediverse.entities.emojis import emojis
 from fediverse.entities.filters import FilterMatch
 from fediverse.site import Site
 from fediverse.text.names import fold_tag
@@ -88,7 +89,7 @@ def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
         site.statuses.put(key, base)
     entity = {**base, "account": account(author, site)}
     if row.poll is not None:
-        entity["poll"] = poll(view, viewer_id)
+        entity["poll"] = poll(view, site, viewer_id)
     if view.card is not None:
         entity["card"] = card(view.card, site)
     if row.quote_uri is not None:
@@ -131,7 +132,7 @@ def _status(row: Row[Any], author: Row[Any], site: Site) -> dict[str, Any]:
         "media_attachments": _attachments(row.id, row.attachments, site),
         "mentions": [_mention(mention, site) for mention in row.mentions],
         "tags": [{"name": tag["name"], "url": site.urls.tag(fold_tag(tag["name"]))} for tag in row.tags],
-        "emojis": _emojis(row.emojis, site),
+        "emojis": emojis(row.emojis, site),
         "card": None,
         "poll": None,
         "quote": None,
@@ -154,7 +155,7 @@ def _quote(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
     return {"state": state, "quoted_status": quoted}
 
 
-def poll(view: StatusView, viewer_id: int | None) -> dict[str, Any]:
+def poll(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any]:
     """The Poll of a status that has one. Its id is the status's. The author of a poll counts as having voted."""
     row = view.status
     stored = row.poll
@@ -170,7 +171,7 @@ def poll(view: StatusView, viewer_id: int | None) -> dict[str, Any]:
             {"title": option["title"], "votes_count": None if hidden else option["votes"]}
             for option in stored["options"]
         ],
-        "emojis": [],
+        "emojis": emojis(row.emojis, site),
     }
     if viewer_id is not None:
         entity["voted"] = bool(view.votes) or row.author_id == viewer_id
@@ -206,22 +207,6 @@ def _mention(mention: dict[str, Any], site: Site) -> dict[str, str]:
     }
 
 
-def _emojis(emojis: Iterable[dict[str, Any]], site: Site) -> list[dict[str, Any]]:
-    found = []
-    for emoji in emojis:
-        url = site.proxied(emoji["url"])
-        found.append(
-            {
-                "shortcode": emoji["shortcode"],
-                "url": url,
-                "static_url": url,
-                "visible_in_picker": False,
-                "category": None,
-            }
-        )
-    return found
-
-
 def _attachments(status_id: int, entries: Sequence[dict[str, Any]], site: Site) -> list[dict[str, Any]]:
     """Those of other servers have no ids of their own; these only have to be numbers that are distinct and stay."""
     return [attachment(entry, site, id_=status_id + index) for index, entry in enumerate(entries)]
@@ -255,7 +240,7 @@ def history(versions: Sequence[Row[Any]], row: Row[Any], author: Row[Any], site:
             "poll": _asked(version),
             "quote": None,
             "media_attachments": _attachments(row.id, version.attachments, site),
-            "emojis": _emojis(version.emojis, site),
+            "emojis": emojis(version.emojis, site),
         }
         for version in versions or [row]
     ]

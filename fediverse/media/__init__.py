@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, select
 
 from fediverse import clock, jobs
 from fediverse.db import Database
-from fediverse.media import attachments, uploads
+from fediverse.media import attachments, emojis, uploads
 from fediverse.media.cache import RemoteFiles
 from fediverse.media.pictures import MAX_BYTES, MAX_PIXELS, Kind, Picture, prepare, sniff
 from fediverse.media.storage import PictureStore, content_type, is_key, new_key
@@ -37,6 +37,7 @@ __all__ = [
     "job_kinds",
     "prepare",
     "sniff",
+    "store_emoji",
     "store_picture",
     "uploads",
 ]
@@ -55,6 +56,22 @@ async def store_picture(db: Database, store: PictureStore, data: bytes, *, kind:
     await store.put(key, picture.data, content_type=picture.content_type)
     await db.write(_add, key, picture)
     return key
+
+
+async def store_emoji(db: Database, store: PictureStore, data: bytes) -> tuple[str, str]:
+    """The picture of an emoji is stored; returns its key, and that of a still one, which may be the same.
+
+    Raises TooLarge, UnsupportedType or Invalid for what is not taken (see :func:`emojis.prepare`).
+    """
+    async with store.turn:
+        made = await asyncio.to_thread(emojis.prepare, data)
+    stored: dict[int, str] = {}
+    for picture in made:
+        if id(picture) not in stored:
+            key = stored[id(picture)] = new_key(picture.extension)
+            await store.put(key, picture.data, content_type=picture.content_type)
+            await db.write(_add, key, picture)
+    return stored[id(made[0])], stored[id(made[1])]
 
 
 async def discard_picture(db: Database, store: PictureStore, key: str | None) -> None:

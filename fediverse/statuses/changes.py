@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy import delete as sql_delete
 
-from fediverse import cards, conversations, events, media, notifications, search, text
+from fediverse import cards, conversations, emojis, events, media, notifications, search, text
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
 from fediverse.drafts import NoteDraft, Visibility
@@ -59,7 +59,7 @@ def edit(
         "spoiler_text": draft.spoiler_text,
         "sensitive": draft.sensitive or bool(draft.spoiler_text),
         "language": draft.language,
-        "emojis": list(draft.emojis),
+        "emojis": emojis.of(tx, draft),
         "attachments": list(draft.attachments),
         "poll": poll,
         **wording(urls, draft, mentions),

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, and_, bindparam, case, delete, exists, func, literal, select, update
 
-from fediverse import cards, conversations, documents, ids, media, search, text, timelines
+from fediverse import cards, conversations, documents, emojis, ids, media, search, text, timelines
 from fediverse.clock import MINUTE, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import NoteDraft, Visibility
@@ -168,6 +168,8 @@ def _insert(
 ) -> tuple[Row[Any], bool]:
     """The row, and whether it is new."""
     values = _values(urls, author, draft, mentions=mentions, parent=parent, now=now)
+    values["emojis"] = emojis.of(tx, draft)
+    values["card_id"] = cards.card_of(tx, urls, values, now=now)
     if quote is not None:
         values |= quote.columns()
     values["card_id"] = cards.card_of(tx, urls, values, now=now)
@@ -220,7 +222,6 @@ def _values(
         "in_reply_to_author_id": addressee,
         "boost_of_id": None,
         "listed": draft.visibility is Visibility.PUBLIC and not to_somebody_else and standing_is_good,
-        "emojis": list(draft.emojis),
         "attachments": list(draft.attachments),
         "poll": draft.poll,
         "quote_policy": quotes.policy_of(author, draft),

@@ -19,6 +19,7 @@
 - ``access``: access (all)
 - ``push``: push.subscriptions (push_subscriptions), push.queue (pushes)
 - ``announcements``: announcements (all); ``trends``: trends (all)
+- ``emojis``: emojis (custom_emojis)
 - ``discovery``: suggestions (suggestion_dismissals)
 - ``search``: search (status_words, actor_words)
 - ``instance``: instance (instance), moderation (host_blocks, audit_log), jobs (jobs), media (pictures)
@@ -36,6 +37,7 @@ from fediverse.tables import (
     cards,
     conversations,
     discovery,
+    emojis,
     filters,
     hashtags,
     inbox,
@@ -62,6 +64,7 @@ __all__ = [
     "cards",
     "conversations",
     "discovery",
+    "emojis",
     "filters",
     "hashtags",
     "inbox",

@@ -59,6 +59,7 @@ actors = Table(
     flag("show_featured", default=True),
     # Domains whose pages may name the actor as their author.
     Column("attribution_domains", JSON, nullable=False, server_default="[]"),
+    Column("emojis", JSON, nullable=False, server_default="[]"),  # [drafts.EmojiDraft], of name, summary and fields
     # Known here; for remote actors those are the relations with this server only, shown with the remote totals.
     count("followers_count"),
     count("following_count"),

@@ -227,18 +227,20 @@ def content(visit: Visit, status: Row[Any]) -> Markup:
     html = str(status.content)
     if not status.emojis or ":" not in html:
         return Markup(html)  # noqa: S704 cleaned when stored
-    pictures = {emoji["shortcode"]: emoji["url"] for emoji in status.emojis}
+    pictures = {emoji["shortcode"]: _emoji_path(visit, emoji) for emoji in status.emojis}
 
     def show(match: regex.Match[str]) -> str:
         url = pictures.get(match[1]) if match[1] else None
         if url is None:
             return str(match[0])
         name = escape(match[0])
-        return (
-            f'<img class="emoji" src="{escape(picture_path(visit, url))}" alt="{name}" title="{name}" loading="lazy">'
-        )
+        return f'<img class="emoji" src="{escape(url)}" alt="{name}" title="{name}" loading="lazy">'
 
     return Markup(_TAG_OR_EMOJI.sub(show, html))  # noqa: S704 cleaned when stored
+
+
+def _emoji_path(visit: Visit, emoji: dict[str, Any]) -> str:
+    return visit.site.urls.media(emoji["key"]) if emoji.get("key") else picture_path(visit, emoji["url"])
 
 
 @lru_cache(maxsize=4096)

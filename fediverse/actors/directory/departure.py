@@ -37,6 +37,7 @@ _WIPED_PROFILE: dict[str, Any] = {
     "avatar_description": "",
     "header_description": "",
     "attribution_domains": [],
+    "emojis": [],
     "fields": [],
     "fields_source": [],
     "also_known_as": [],

@@ -12,7 +12,7 @@ from fediverse import ids, search
 from fediverse.actors.directory.keys import LocalKeys, add_local
 from fediverse.clock import Instant
 from fediverse.db import insert
-from fediverse.drafts import FieldDraft
+from fediverse.drafts import EmojiDraft, FieldDraft
 from fediverse.errors import Invalid, NotFound
 from fediverse.tables.actors import INSTANCE_ACTOR_ID, actors
 from fediverse.urls import Urls
@@ -53,6 +53,7 @@ class ActorColumns(TypedDict, total=False):
     show_media_replies: bool
     show_featured: bool
     attribution_domains: list[str]
+    emojis: list[EmojiDraft]
     also_known_as: list[str]
     default_visibility: str
     default_sensitive: bool

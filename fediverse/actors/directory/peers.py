@@ -84,6 +84,7 @@ def _columns(draft: ActorDraft, *, host: str, username: str) -> dict[str, Any]:
         "avatar_description": draft.avatar_description,
         "header_description": draft.header_description,
         "attribution_domains": list(draft.attribution_domains),
+        "emojis": list(draft.emojis),
         "fields": [{"name": field["name"], "value": field["value"], "verified_at": None} for field in draft.fields],
         "also_known_as": list(draft.also_known_as),
         "locked": draft.locked,
