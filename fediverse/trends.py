@@ -126,6 +126,45 @@ def allowed_among(tx: Connection, kind: Kind, subject_ids: Iterable[int]) -> set
     return set(tx.scalars(found))
 
 
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Something that is talked about, and what moderators said of it: None as long as they said nothing."""
+
+    subject_id: int
+    allowed: bool | None
+    history: list[tuple[Instant, int, int]]
+
+
+def all_of_kind(tx: Connection, kind: Kind, *, limit: int, offset: int = 0) -> list[Reviewed]:
+    """What is talked about, the most of it first, whether or not it is shown."""
+    statement = (
+        select(trends.c.subject_id, trends.c.history, trend_reviews.c.allowed)
+        .outerjoin(
+            trend_reviews,
+            and_(trend_reviews.c.kind == trends.c.kind, trend_reviews.c.subject_id == trends.c.subject_id),
+        )
+        .where(trends.c.kind == kind)
+        .order_by(trends.c.score.desc(), trends.c.subject_id.desc())
+    )
+    rows = tx.execute(statement.limit(limit).offset(offset))
+    return [Reviewed(row.subject_id, row.allowed, [tuple(day) for day in row.history]) for row in rows]
+
+
+def no_history(now: Instant) -> list[tuple[Instant, int, int]]:
+    """The days that are told of, without anything on them."""
+    return [(day * DAY, 0, 0) for day in range(now // DAY, now // DAY - DAYS, -1)]
+
+
+def tag_rows(tx: Connection, tag_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The hashtags with these ids."""
+    return tx.execute(select(tags).where(tags.c.id.in_(tag_ids))).all() if tag_ids else ()
+
+
+def card_rows(tx: Connection, card_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The cards with these ids, as far as they show anything."""
+    return tx.execute(select(cards).where(cards.c.id.in_(card_ids), cards.c.kind != "")).all() if card_ids else ()
+
+
 def tags_shown(tx: Connection, *, limit: int, offset: int = 0) -> Sequence[Row[Any]]:
     """Hashtags (rows of ``tags`` with the trend's ``history``), the most talked about first."""
     statement = select(tags, trends.c.history).join(tags, tags.c.id == trends.c.subject_id)

@@ -142,7 +142,7 @@ async def test_figures_are_for_moderators_and_bounded(instance: Instance) -> Non
     assert await instance.call("POST", MEASURES, by=mona, json={}) == []
     for wrong, status in (
         ({"keys": ["tag_uses"]}, 422),
-        ({"keys": ["tag_uses"], "tag_uses": {"id": "x"}}, 400),
+        ({"keys": ["tag_uses"], "tag_uses": {"id": {}}}, 400),
         ({"keys": ["tag_uses"], "tag_uses": "x"}, 400),
         ({"keys": ["instance_statuses"]}, 422),
         ({"keys": ["instance_statuses"], "instance_statuses": {"domain": "no host!"}}, 400),

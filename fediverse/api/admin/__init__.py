@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from fediverse.api.admin import accounts, barriers, domains, figures, reports
+from fediverse.api.admin import accounts, barriers, domains, figures, reports, trends
 
 routes: list[web.AbstractRouteDef] = [
-    route for module in (accounts, barriers, domains, figures, reports) for route in module.routes
+    route for module in (accounts, barriers, domains, figures, reports, trends) for route in module.routes
 ]

@@ -15,6 +15,7 @@ from fediverse.admin.dimensions import Question
 from fediverse.admin.figures import Period
 from fediverse.admin.retention import Frequency
 from fediverse.api.admin import gate
+from fediverse.api.admin.trends import tag_id
 from fediverse.api.respond import Call
 from fediverse.clock import DAY, Instant, from_datetime
 from fediverse.entities import figures as shapes
@@ -40,7 +41,7 @@ async def measures(request: web.Request) -> web.Response:
     def work(tx: Connection, _call: Call, staff: Staff) -> list[dict[str, Any]]:
         period = _period(sent, staff.now, most=_LONGEST)
         return [
-            shapes.measure(figures.measure(tx, key, _argument(sent, key), period), period.days)
+            shapes.measure(figures.measure(tx, key, _argument(tx, sent, key), period), period.days)
             for key in _keys(sent)
             if key in figures.MEASURES
         ]
@@ -57,14 +58,12 @@ async def kinds(request: web.Request) -> web.Response:
     def work(tx: Connection, call: Call, staff: Staff) -> list[dict[str, Any]]:
         period = _period(sent, staff.now, most=_LONGEST)
         limit = sent.integer("limit", _LIMIT[0], low=1, high=_LIMIT[1])
-        return [
-            shapes.dimension(
-                key,
-                dimensions.dimension(tx, key, Question(period, limit, _argument(sent, key), call.urls.domain, program)),
-            )
-            for key in _keys(sent)
-            if key in dimensions.DIMENSIONS
-        ]
+        found = []
+        for key in _keys(sent):
+            if key in dimensions.DIMENSIONS:
+                question = Question(period, limit, _argument(tx, sent, key), call.urls.domain, program)
+                found.append(shapes.dimension(key, dimensions.dimension(tx, key, question)))
+        return found
 
     return await gate.read(request, work, scope=_SCOPE, permission=_MAY)
 
@@ -90,13 +89,13 @@ def _keys(sent: Params) -> list[str]:
     return list(dict.fromkeys(sent.words("keys", most=50)))
 
 
-def _argument(sent: Params, key: str) -> int | str | None:
+def _argument(tx: Connection, sent: Params, key: str) -> int | str | None:
     """The hashtag or the host that a key is about. Raises Invalid when none was sent."""
     if key.startswith("tag_"):
-        tag_id = sent.object(key).id("id")
-        if tag_id is None:
+        named = sent.object(key).text("id")
+        if not named:
             raise Invalid(f"“{key}” needs the hashtag's id: {key}[id].")
-        return tag_id
+        return tag_id(tx, named) or 0
     if key.startswith("instance_"):
         host = sent.object(key).text("domain")
         if not host:
