@@ -19,6 +19,13 @@ from fediverse.urls import Urls
 
 #: The kind of the jobs.
 KIND: Final = "mail"
+_DECISIONS: Final = {
+    "none": "this is a warning, and nothing more.",
+    "sensitive": "the pictures in its posts are hidden behind a warning.",
+    "silence": "its posts show to those who follow it only.",
+    "disable": "nobody can sign in to it.",
+    "suspend": "it is suspended.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,13 @@ def rejected(tx: Connection, email: str) -> None:
 
 def email_changed(tx: Connection, old: str, new: str) -> None:
     """The old address is told that another one takes its place, in case that was somebody else."""
-    jobs.enqueue(tx, KIND, {"letter": "email_changed", "to": old, "new": new})
+    jobs.enqueue(tx, KIND, {"letter": "email_changed", "to": old, "values": {"new": new}})
+
+
+def warned(tx: Connection, person: Row[Any], username: str, *, action: str, text: str) -> None:
+    """The person is told what moderators did to the account; also one who cannot sign in any more to read it."""
+    values = {"decision": _DECISIONS[action], "text": text}
+    jobs.enqueue(tx, KIND, {"letter": "warned", "to": person.email, "username": username, "values": values})
 
 
 def password_changed(tx: Connection, person_id: int) -> None:
@@ -65,7 +78,8 @@ def write(tx: Connection, urls: Urls, payload: Mapping[str, Any], *, now: Instan
     name = payload["letter"]
     common = {"instance": instance.get(tx).name, "base_url": urls.base_url}
     if "to" in payload:
-        return Letter(name, payload["to"], {**common, "new": payload.get("new", "")})
+        handle = f"@{urls.handle(payload['username'])}" if "username" in payload else ""
+        return Letter(name, payload["to"], {**common, "handle": handle, **payload.get("values", {})})
     person = people.by_login(tx, payload["login"]) if "login" in payload else people.by_id(tx, payload["person_id"])
     if person is None or person.suspended_at is not None:
         return None

@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from sqlalchemy import Connection
 
-from fediverse import clock, letters
+from fediverse import clock
 from fediverse.actors import directory, people, signing_up
 from fediverse.letters import Letter
 from fediverse.mail import Mailer, MailError, SmtpServer
@@ -155,17 +155,35 @@ async def test_pages_make_accounts(make_instance: MakeInstance, postbox: Postbox
         assert person is not None
         await instance.call("POST", "/api/v1/emails/confirmations", by=boss, status=403)
 
-    def approve(tx: Connection) -> None:
-        people.approve(tx, person.id, now=clock.now())
-        letters.approved(tx, person.id)
-        letters.rejected(tx, "other@example.com")
-
-    await instance.database.write(approve)
+    # Moderators decide: who was let in is told, who was warned, and who was not let in.
+    boss = await instance.account("chief", role="owner", scopes="admin:read admin:write")
+    sent = {**GOOD, "username": "other", "email": "other@example.com", "reason": "spam"}
+    await instance.call("POST", "/api/v1/accounts", headers=await application(instance), json=sent)
     await instance.tick()
-    assert {(to, message["Subject"].split(" – ")[0]) for to, message in postbox.taken[1:]} == {
+    other = await instance.database.read(directory.local, "other")
+    newcomer = await instance.database.read(directory.local, "newcomer")
+    assert other is not None
+    assert newcomer is not None
+    told = len(postbox.taken)
+    admin = "/api/v1/admin/accounts"
+    await instance.call("POST", f"{admin}/{newcomer.id}/approve", by=boss)
+    await instance.call("POST", f"{admin}/{other.id}/reject", by=boss)
+    warning = {"type": "suspend", "text": "Enough.\nReally."}
+    await instance.tick()
+    await instance.call("POST", f"{admin}/{newcomer.id}/action", by=boss, json=warning)
+    await instance.call(
+        "POST", f"{admin}/{newcomer.id}/action", by=boss, json={"send_email_notification": False, "type": "none"}
+    )
+    await instance.tick()
+    assert {(to, message["Subject"].split(" – ")[0]) for to, message in postbox.taken[told:]} == {
         ("n@example.com", "Your account is ready"),
         ("other@example.com", "About your account"),
+        ("n@example.com", "About your account"),
     }
+    assert len(postbox.taken) == told + 3
+    words = postbox.last("n@example.com")
+    assert f"@newcomer@{instance.domain}, and decided: it is suspended." in words
+    assert "They write: Enough. Really." in words
 
 
 @pytest.mark.attack("OAU-08")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
-from fediverse import access, ids, moderation, notifications
+from fediverse import access, ids, letters, moderation, notifications
 from fediverse.actors import closing, directory, people, relations
 from fediverse.admin import reports
 from fediverse.admin.accounts import AccountView, Staff, get_below
@@ -67,6 +67,7 @@ def act(
     warning_id = _warn(tx, view, action, text=text, report=report, staff=staff)
     if tell and view.person is not None:
         notifications.tell(tx, [actor_id], kind="moderation_warning", by_id=None, about_id=warning_id, now=staff.now)
+        letters.warned(tx, view.person, view.actor.username, action=action, text=text)
     if report is not None:
         _settle(tx, report, all_of_them=action != "none", staff=staff)
 
@@ -116,6 +117,7 @@ def approve(tx: Connection, actor_id: int, *, staff: Staff) -> None:
     view = _pending(tx, actor_id, staff)
     assert view.person is not None
     people.approve(tx, view.person.id, now=staff.now)
+    letters.approved(tx, view.person.id)
     _log(tx, "account.approve", view, staff)
 
 
@@ -123,6 +125,7 @@ def reject(tx: Connection, actor_id: int, *, staff: Staff) -> None:
     """Whoever asked for the account does not get it; nothing of it is left. Raises Forbidden when they have it."""
     view = _pending(tx, actor_id, staff)
     assert view.person is not None
+    letters.rejected(tx, view.person.email)
     people.delete_person(tx, view.person.id)
     relations.end_all(tx, actor_id)
     directory.forget_local(tx, actor_id)
