@@ -333,8 +333,17 @@ async def test_options_are_shown_as_text(instance: Instance, peer: Server) -> No
         page = await browser.send(ballot, choice="1")
         assert "gnp.exe (your vote)" in page.words
         assert evil.replace("<", "&lt;").replace(">", "&gt;") in page.text
+        composer = (await browser.get("/compose")).form("/compose")
+        wrong = await browser.send(composer, text="Which?", option_1="Same", option_3="Same", poll_multiple="1")
+        assert wrong.status == 422
+        kept = wrong.form("/compose").fields
+        assert (kept["option_1"], kept["option_2"], kept["poll_multiple"]) == ("Same", "Same", "1")
+        asked = await browser.send(wrong.form("/compose"), option_2="Other", poll_seconds="3600")
+        assert "0 people voted · open until" in asked.words
     poll = await instance.call("GET", f"/api/v1/polls/{status['poll']['id']}", by=alice)
     assert poll["own_votes"] == [1]
+    mine = (await instance.home(alice))[0]["poll"]
+    assert ([option["title"] for option in mine["options"]], mine["multiple"]) == (["Same", "Other"], True)
 
 
 def test_questions_are_read_leniently() -> None:

@@ -10,7 +10,8 @@ from aiohttp import web
 from sqlalchemy import Connection, Row
 
 from fediverse import keys, loading, posting, statuses, text
-from fediverse.drafts import NoteDraft, Visibility
+from fediverse.documents.polls import LONGEST, OPTIONS, new_poll
+from fediverse.drafts import NoteDraft, PollParams, Visibility
 from fediverse.entities import VISIBILITIES, StatusView, visibility_name
 from fediverse.errors import FediverseError, Forbidden, Gone, Invalid, NotFound
 from fediverse.params import Params
@@ -31,6 +32,22 @@ class Draft:
     visibility: str = "public"
     in_reply_to_id: int | None = None
     key: str = ""
+    #: What is asked, in order; nothing without a poll.
+    options: tuple[str, ...] = ()
+    poll_seconds: int = 86_400
+    poll_multiple: bool = False
+
+    @property
+    def poll(self) -> PollParams | None:
+        """The poll that the post is to have."""
+        if not self.options:
+            return None
+        return PollParams(
+            options=list(self.options),
+            expires_in=self.poll_seconds,
+            multiple=self.poll_multiple,
+            hide_totals=False,
+        )
 
 
 def empty_draft(visit: Visit, words: str = "") -> Draft:
@@ -95,6 +112,9 @@ def _read(sent: Params) -> Draft:
         visibility=sent.text("visibility", "public"),
         in_reply_to_id=sent.id("in_reply_to_id"),
         key=sent.text("key")[:_KEY],
+        options=tuple(word for n in range(1, OPTIONS + 1) if (word := sent.text(f"option_{n}").strip())),
+        poll_seconds=sent.integer("poll_seconds", 86_400, low=0, high=LONGEST + 1),
+        poll_multiple=sent.flag("poll_multiple"),
     )
 
 
@@ -107,6 +127,7 @@ def _create(tx: Connection, visit: Visit, draft: Draft, mentions: list[Row[Any]]
         spoiler_text=draft.spoiler_text,
         visibility=visibility,
         in_reply_to_id=draft.in_reply_to_id,
+        poll=new_poll(**draft.poll, now=visit.now) if draft.poll is not None else None,
         language=visit.me.default_language,
         sensitive=visit.me.default_sensitive,
         idempotency_key=f"web:{draft.key}" if draft.key else None,
