@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -50,6 +51,7 @@ class Workers:
         settings, database, hub = app[keys.SETTINGS], app[keys.DATABASE], app[keys.HUB]
         self._database = database
         self._remote_files = app[keys.REMOTE_FILES]
+        self._workplace = settings.workplace
         self._inbox = InboxWorker(database, hub, app[keys.DISCOVERY], app[keys.URLS])
         self._delivery = DeliveryWorker(
             database,
@@ -106,6 +108,7 @@ class Workers:
                 while await self._database.write(media.attachments.sweep, now=clock.now()):
                     continue
                 await self._remote_files.evict()
+                await asyncio.to_thread(media.uploads.tidy, self._workplace, now=time.time())
                 await self._database.write(signing_up.forget_unconfirmed, now=clock.now())
                 await self._database.write(people.sweep, now=clock.now())
             except Exception:

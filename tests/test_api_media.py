@@ -6,18 +6,22 @@ import asyncio
 import functools
 import io
 import json
+import time
 from base64 import b64encode
+from collections.abc import AsyncIterator
 from typing import Any
 
 import av
 import pillow_heif
 import pytest
+from limits import parse
 from PIL import Image
 
-from fediverse import clock, decoding, keys, media, scheduled
+from fediverse import clock, decoding, keys, media, moderation, scheduled
 from fediverse.actors import closing, directory
 from fediverse.clock import DAY, HOUR, rfc3339
 from fediverse.decoding import limits
+from fediverse.slowness import Patience
 from tests.conftest import MakeInstance
 from tests.peers.scripted import PUBLIC, Server
 from tests.support.browser import Browser
@@ -377,6 +381,9 @@ async def test_an_account_that_closes_takes_its_files_along(instance: Instance) 
         assert row is not None
         closing.close(tx, instance.settings.urls, row, now=clock.now())
 
+    for suspended, status in ((True, 404), (False, 200)):
+        await instance.database.write(moderation.set_suspended, alice.id, suspended, now=clock.now())
+        assert (await fetch(instance, sent["url"]))[0] == status
     await instance.database.write(close)
     assert (await fetch(instance, sent["url"]))[0] == 404
     await instance.tick()
@@ -406,6 +413,11 @@ async def test_what_is_interrupted_is_converted_again(instance: Instance, monkey
     await convert(int(dropped["id"]))
     monkeypatch.setattr(decoding, "run", real)
     assert list(instance.settings.workplace.iterdir()) == []
+    (instance.settings.workplace / "left").mkdir()  # as by a process that was killed
+    media.uploads.tidy(instance.settings.workplace, now=time.time() + 3600)
+    assert len(list(instance.settings.workplace.iterdir())) == 1
+    media.uploads.tidy(instance.settings.workplace, now=time.time() + 4 * 3600)
+    assert list(instance.settings.workplace.iterdir()) == []
     await instance.tick()
     ready = await instance.call("GET", f"/api/v1/media/{sent['id']}", by=alice)
     assert (await fetch(instance, ready["url"]))[0] == 200
@@ -430,6 +442,41 @@ async def test_a_post_that_waits_keeps_its_files(instance: Instance) -> None:
     waiting = await instance.post(alice, "Cancelled", media_ids=[second["id"]], scheduled_at=at)
     await instance.call("DELETE", f"/api/v1/scheduled_statuses/{waiting['id']}", by=alice)
     await instance.post(alice, "Now", media_ids=[second["id"]])
+
+
+async def test_nobody_sends_files_without_end(make_instance: MakeInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fediverse.api.media._UPLOADS", parse("2 per 30 minutes"))
+    instance = await make_instance(rate_limits="on")
+    alice = await instance.account("alice")
+    answers = [await upload(instance, alice, b"nothing", status) for status in (422, 422, 429)]
+    assert "Wait" in answers[-1]["error"]
+
+
+async def test_a_large_file_may_come_slowly_from_somebody_who_is_known(make_instance: MakeInstance) -> None:
+    instance = await make_instance(patience=Patience(head=5, body=0.3))
+    alice = await instance.account("alice")
+    form_ = form(picture())()
+    sink = io.BytesIO()
+
+    class Sink:
+        async def write(self, chunk: bytes) -> None:
+            sink.write(chunk)
+
+    await form_.write(Sink())  # type: ignore[arg-type]
+    body = sink.getvalue()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), len(body) // 4 + 1):
+            yield body[start : start + len(body) // 4 + 1]
+            await asyncio.sleep(0.15)
+
+    headers = {"Content-Type": form_.content_type, "Content-Length": str(len(body))}
+    sent = await instance.call("POST", "/api/v2/media", by=alice, data=slowly(), headers=headers)
+    assert sent["type"] == "image"
+    await instance.call("POST", "/api/v2/media", status=401, data=slowly(), headers=headers)
+    await instance.call(
+        "PATCH", "/api/v1/accounts/update_credentials", by=alice, status=408, data=slowly(), headers=headers
+    )
 
 
 async def test_the_older_endpoint_answers_when_all_is_done(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from fediverse.media.storage import UPLOAD, PictureStore, content_type, new_key
 
 _LOOK_SECONDS: Final = 60.0
 _CONVERT_SECONDS: Final = 60 * 60.0
+_LEFT_SECONDS: Final = 3 * _CONVERT_SECONDS
 
 
 @contextmanager
@@ -27,6 +29,14 @@ def workplace(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as made:
         yield Path(made)
+
+
+def tidy(folder: Path, *, now: float) -> None:
+    """What a process that was killed has left in the workplace is gone."""
+    if folder.exists():
+        for left in folder.iterdir():
+            if left.stat().st_mtime < now - _LEFT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 async def store_upload(
