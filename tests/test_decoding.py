@@ -8,13 +8,14 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from fediverse import decoding
-from fediverse.decoding import limits, stills
+from fediverse.decoding import clips, limits, stills
 from fediverse.errors import Invalid
 from tests.support.files import clip, picture
 
@@ -77,6 +78,51 @@ async def test_the_process_has_limits_and_no_secrets(tmp_path: Path, monkeypatch
         await waiting
     with pytest.raises(Invalid, match="damaged"):
         await decoding.run("nothing that there is", seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("format", "video", "audio", "turned", "plan", "tracks"),
+    [
+        ("mp4", "libx264", "aac", 90, ("copy", "copy"), ["h264", "aac"]),
+        ("matroska", "libx264", "libopus", 0, ("copy", "encode"), ["h264", "aac"]),
+        ("mov", "mpeg4", "aac", 270, ("encode", "copy"), ["h264", "aac"]),
+        ("webm", "libvpx", None, 0, ("encode", None), ["h264"]),
+        ("mov", None, "aac", 0, (None, "copy"), ["aac"]),
+        ("mp3", None, "libmp3lame", 0, (None, "copy"), ["mp3"]),
+        ("ogg", None, "libopus", 0, (None, "encode"), ["mp3"]),
+        ("flac", None, "flac", 0, (None, "encode"), ["mp3"]),
+        ("wav", None, "pcm_s16le", 0, (None, "encode"), ["mp3"]),
+    ],
+)
+def test_every_clip_becomes_what_browsers_play(
+    tmp_path: Path,
+    format: str,
+    video: str | None,
+    audio: str | None,
+    turned: int,
+    plan: tuple[str | None, str | None],
+    tracks: list[str],
+) -> None:
+    data, source, target = clip(format, video, audio, turned=turned), tmp_path / "source", tmp_path / "target"
+    source.write_bytes(data)
+    sniffed = decoding.sniff(data[:64])
+    assert sniffed is not None
+    found = clips.inspect(source, sniffed.reader, tmp_path)
+    assert (found["video"], found["audio"]) == plan
+    assert 0.9 < found["duration"] < 1.2
+    made = clips.convert(source, sniffed.reader, target, found)
+    assert 0.9 < made["duration"] < 1.2
+    with av.open(str(target)) as played:
+        assert [s.codec_context.name.removesuffix("float") for s in played.streams] == tracks
+        if video:
+            frames = list(played.decode(video=0))
+            assert len(frames) == 10
+            size = (48, 64) if turned else (64, 48)
+            assert (made["width"], made["height"]) == size
+            upright = frames[0].to_image().rotate(frames[0].rotation, expand=True)
+            assert upright.size == size
+            with Image.open(tmp_path / "small") as small:
+                assert small.size == size
 
 
 def _shown(data: bytes, reader: str) -> Image.Image:

@@ -11,7 +11,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from fediverse import params
-from fediverse.errors import BadRequest, Invalid
+from fediverse.errors import BadRequest, Invalid, Unavailable
 from fediverse.params import Params
 
 _MAX_PARTS: Final = 40
@@ -62,7 +62,10 @@ async def _write(part: BodyPartReader, path: Path, most: int) -> int:
             size += len(chunk)
             if size > most:
                 raise Invalid(f"The file is larger than {most >> 20} MB. Make it smaller and try again.")
-            await asyncio.to_thread(file.write, chunk)
+            try:
+                await asyncio.to_thread(file.write, chunk)
+            except OSError as error:
+                raise Unavailable("There is no room for the file just now. Please try again later.") from error
     return size
 
 

@@ -62,8 +62,14 @@ def preview(source: Path, folder: Path) -> dict[str, Any]:
 
 
 def convert(source: Path, target: Path, plan: dict[str, Any]) -> dict[str, Any]:
-    """The clip is at ``target`` as planned."""
-    return clips.convert(source, plan["reader"], target, plan)
+    """The clip is at ``target`` as planned; encoded anew where it turns out that it cannot be taken over as it is."""
+    try:
+        return clips.convert(source, plan["reader"], target, plan)
+    except Invalid:
+        if "copy" not in (plan["video"], plan["audio"]):
+            raise
+    anew = {name: plan[name] and "encode" for name in ("video", "audio")}
+    return clips.convert(source, plan["reader"], target, {**plan, **anew})
 
 
 def _confine(task: str) -> None:

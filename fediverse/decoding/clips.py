@@ -114,15 +114,31 @@ class _Copied:
 
     def __init__(self, source: Any, target: Any) -> None:
         self.source, self._target = source, target
+        self._waiting: list[Any] | None = []  # for the first time of decoding that is known
 
     def packets(self, packet: Any) -> Iterator[Any]:
-        if packet.dts is None:
+        if not packet.size:
             return
         packet.stream = self._target
-        yield packet
+        if self._waiting is not None:
+            if packet.dts is None:
+                self._waiting.append(packet)
+                return
+            yield from self._begin(packet.dts)
+        if packet.dts is not None:
+            yield packet
 
     def rest(self) -> Iterator[Any]:
-        return iter(())
+        if self._waiting:
+            yield from self._begin(self._waiting[0].pts)
+
+    def _begin(self, known: int) -> Iterator[Any]:
+        """Those packets whose time of decoding Matroska leaves out, at their distance before the first known one."""
+        waiting, self._waiting = self._waiting or [], None
+        step = round(1 / ((self.source.average_rate or 25) * self.source.time_base)) if waiting else 0
+        for number, packet in enumerate(waiting):
+            packet.dts = known - step * (len(waiting) - number)
+            yield packet
 
 
 class _Film:
@@ -146,6 +162,7 @@ class _Film:
             found["rotation"], []
         )
         across, down = film.codec_context.width, film.codec_context.height
+        across = max(1, round(across * (film.sample_aspect_ratio or 1)))  # points that are not square
         size = (down, across) if len(self._turns) == 1 else (across, down)
         # Set before the first packet of any track is written, which opens all encoders.
         self._track.width, self._track.height = _fitted(*size, ENCODED_PIXELS)

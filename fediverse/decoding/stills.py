@@ -211,7 +211,8 @@ def _blurhash(image: Image) -> str:
     tiny.thumbnail((_HASHED_SIZE, _HASHED_SIZE), pil.Resampling.BOX)
     ground = pil.new("RGBA", tiny.size, "white")
     ground.alpha_composite(tiny)
-    points = list(ground.convert("RGB").getdata())
+    raw = ground.convert("RGB").tobytes()
+    points = list(zip(raw[0::3], raw[1::3], raw[2::3], strict=True))
     rows = [points[y * tiny.width : (y + 1) * tiny.width] for y in range(tiny.height)]
     made: str = blurhash.encode(rows, components_x=4, components_y=3)
     return made
