@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from benchmarks import documents, fanout, footprint, inbox, pictures, posting, reading, searching, signing
+from benchmarks import documents, fanout, footprint, inbox, pictures, posting, reading, searching, signing, streams
 from benchmarks.report import Conditions, Figure, tell
 from benchmarks.server import BenchmarkError
 from benchmarks.sizes import FULL, QUICK
@@ -27,6 +27,7 @@ GROUPS: tuple[tuple[tuple[str, ...], Run], ...] = (
     (("search",), searching.run),
     (("actor", "webfinger", "profile"), documents.run),
     (("picture",), pictures.run),
+    (("streams",), streams.run),
     (("memory",), footprint.memory),
 )
 NAMES = tuple(name for names, _ in GROUPS for name in names)

@@ -44,6 +44,8 @@ BOUNDS = {
     "start": Bound(1.2),
     "picture": Bound(1.2),
     "picture memory": Bound(200.0),
+    "stream memory": Bound(25.0),
+    "stream event": Bound(1.0),
     "flat": Bound(1.2),
 }
 

@@ -15,8 +15,10 @@ from sqlalchemy.engine import make_url
 
 from benchmarks.identity import Peer
 from fediverse import clock, ids
+from fediverse.access.secret import fingerprint
 from fediverse.db import postgres_engine, sqlite_engine
-from fediverse.tables.actors import actors, follows
+from fediverse.tables.access import oauth_tokens
+from fediverse.tables.actors import actors, follows, memberships, people
 from fediverse.tables.inbox import received
 from fediverse.tables.statuses import mentions, statuses
 from fediverse.tables.timelines import home_entries, notifications
@@ -76,6 +78,38 @@ def follow(database: str, name: str, peers: Iterable[Peer]) -> None:
         wanted = list(tx.scalars(select(actors.c.id).where(actors.c.uri.in_([peer.uri for peer in peers]))))
         _insert(tx, follows, ({**_follow(account, actor), "follower_is_local": True} for actor in wanted))
         tx.execute(update(actors).where(actors.c.id == account).values(following_count=len(wanted)))
+
+
+def give_readers(database: str, name: str, count: int) -> list[str]:
+    """So many more people are here and follow the local account: their tokens."""
+    now, secrets = clock.now(), [f"reader-{number:08}-of-a-benchmark" for number in range(count)]
+    numbers = [ids.new_id() for _ in range(count)]
+    with _opened(database) as engine, engine.begin() as tx:
+        account = _local(tx, name)
+        model = dict(tx.execute(select(actors).where(actors.c.id == account)).mappings().one())
+        person = dict(tx.execute(select(people).limit(1)).mappings().one())
+        token = dict(tx.execute(select(oauth_tokens).limit(1)).mappings().one())
+        names = [f"reader{number}" for number in range(count)]
+        _insert(
+            tx,
+            actors,
+            ({**model, "id": i, "username": n, "username_folded": n} for i, n in zip(numbers, names, strict=True)),
+        )
+        mails = [(i, f"{n}@example.org") for i, n in zip(numbers, names, strict=True)]
+        _insert(tx, people, ({**person, "id": i, "email": mail, "email_folded": mail} for i, mail in mails))
+        same = {"role": "owner", "created_at": now}
+        _insert(tx, memberships, ({"person_id": i, "actor_id": i, **same} for i in numbers))
+        _insert(
+            tx,
+            oauth_tokens,
+            (
+                {**token, "id": i, "person_id": i, "actor_id": i, "token_hash": fingerprint(secret), "used_at": now}
+                for i, secret in zip(numbers, secrets, strict=True)
+            ),
+        )
+        _insert(tx, follows, ({**_follow(i, account), "follower_is_local": True} for i in numbers))
+        tx.execute(update(actors).where(actors.c.id == account).values(followers_count=count))
+    return secrets
 
 
 def stored_notes(database: str) -> int:

@@ -23,6 +23,7 @@ class Sizes:
     timeline: int = 1000
     searched: int = 1_000_000
     searched_written: int = 1000
+    streams: int = 5000
     seconds: float = 5.0
     starts: int = 5
     rest: float = 10.0
@@ -44,6 +45,7 @@ QUICK = Sizes(
     timeline=40,
     searched=200,
     searched_written=60,
+    streams=40,
     seconds=0.4,
     starts=1,
     rest=1.0,

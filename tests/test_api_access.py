@@ -44,7 +44,13 @@ def make_person(tx: Connection, name: str = "alice") -> tuple[int, int]:
     email = f"{name}@example.com"
     tx.execute(
         people.insert().values(
-            id=person_id, email=email, email_folded=email, role="user", created_at=NOW, approved_at=NOW
+            id=person_id,
+            email=email,
+            email_folded=email,
+            role="user",
+            created_at=NOW,
+            approved_at=NOW,
+            confirmed_at=NOW,
         )
     )
     tx.execute(memberships.insert().values(person_id=person_id, actor_id=actor_id, role="owner", created_at=NOW))

@@ -27,7 +27,9 @@ def _run(*names: str) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(240)
 def test_all_deliveries_of_a_fan_out_are_counted() -> None:
-    signatures, fanout, picture = _run("signatures", "fanout", "picture")
+    signatures, fanout, picture, streams = _run("signatures", "fanout", "picture", "streams")
+    assert [figure["bound"] for figure in streams["figures"]] == [25.0, 1.0, None] * 2
+    assert all(figure["connections"] == 40 for figure in streams["figures"] if figure["bound"])
     assert [figure["bound"] for figure in picture["figures"]] == [1.2, 200.0]
     assert all(figure["figure"] > 0 for figure in picture["figures"])
     assert signatures["benchmark"] == "signatures"
