@@ -15,7 +15,7 @@ from fediverse.api.paging import NOTIFICATIONS, page_of
 from fediverse.api.respond import NOT_FOUND, Call, Listing, path_id
 from fediverse.errors import NotFound
 from fediverse.notifications import Policy
-from fediverse.params import query
+from fediverse.params import Params, query
 
 routes = web.RouteTableDef()
 _AT_ONCE: Final = 80
@@ -93,7 +93,7 @@ async def show(request: web.Request) -> web.Response:
 @routes.post("/api/v1/notifications/requests/accept")
 async def accept_many(request: web.Request) -> web.Response:
     """Some are heard from now on."""
-    return await _accept(request, (await params.read(request)).ids("id", most=_AT_ONCE), strict=False)
+    return await _accept(request, _ids(await params.read(request)), strict=False)
 
 
 @routes.post("/api/v1/notifications/requests/{id}/accept")
@@ -105,13 +105,21 @@ async def accept(request: web.Request) -> web.Response:
 @routes.post("/api/v1/notifications/requests/dismiss")
 async def dismiss_many(request: web.Request) -> web.Response:
     """What was kept back of some is gone."""
-    return await _dismiss(request, (await params.read(request)).ids("id", most=_AT_ONCE), strict=False)
+    return await _dismiss(request, _ids(await params.read(request)), strict=False)
 
 
 @routes.post("/api/v1/notifications/requests/{id}/dismiss")
 async def dismiss(request: web.Request) -> web.Response:
     """What was kept back of somebody is gone."""
     return await _dismiss(request, [path_id(request)], strict=True)
+
+
+def _ids(sent: Params) -> list[int]:
+    """The ids that are sent; Mastodon.py writes them as a list in a list (``id[][]``)."""
+    value = sent.raw("id")
+    if isinstance(value, list):
+        value = [inner for one in value for inner in (one if isinstance(one, list) else [one])]
+    return Params({"id": value}).ids("id", most=_AT_ONCE)
 
 
 async def _accept(request: web.Request, request_ids: Sequence[int], *, strict: bool) -> web.Response:
