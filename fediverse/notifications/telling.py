@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from sqlalchemy import (
@@ -29,6 +29,7 @@ from fediverse.drafts import Visibility
 from fediverse.notifications import policy
 from fediverse.push import queue as push
 from fediverse.tables.actors import actors, blocks, follows, mutes
+from fediverse.tables.push import push_subscriptions
 from fediverse.tables.relations import hidden_hosts
 from fediverse.tables.statuses import conversation_mutes, mentions, statuses
 from fediverse.tables.timelines import notification_permissions, notification_policies
@@ -110,7 +111,7 @@ def notify(
         tx.execute(_REPLACE(tx), {"ids": tellable, "kind": kind, "status": status.id})
     told = tx.execute(_TELL(tx), rows).all()
     shown = [row for row in told if not row.filtered]
-    _told(tx, shown, now=now)
+    _told(tx, shown, with_devices={row.recipient for row in standings if row.has_devices}, now=now)
     if kind == "mention" and status is not None and status.visibility == Visibility.DIRECT:
         conversations.arrive(tx, [(row.actor_id, status) for row in shown])
 
@@ -128,16 +129,16 @@ def tell(
         {"id": ids.new_id(), "actor_id": one, "from_actor_id": by_id or one, "group_key": groups.get(one, ""), **same}
         for one in recipients
     ]
-    _told(tx, tx.execute(_TELL(tx), rows).all(), now=now)
+    _told(tx, tx.execute(_TELL(tx), rows).all(), with_devices=recipients, now=now)
 
 
-def _told(tx: Connection, told: Sequence[Row[Any]], *, now: Instant) -> None:
+def _told(tx: Connection, told: Sequence[Row[Any]], *, with_devices: Collection[int], now: Instant) -> None:
     """Streams and devices hear of notifications that came to be and show."""
     if told:
         passing = [{"actor": row.actor_id, "key": row.group_key, "until": row.id} for row in told if row.group_key]
         if passing:
             tx.execute(_PASS, passing)
-        push.enter(tx, told, now=now)
+        push.enter(tx, [row for row in told if row.actor_id in with_devices], now=now)
         events.after_commit(tx, events.Notified(tuple((row.actor_id, row.id) for row in told)))
 
 
@@ -194,6 +195,7 @@ def _standings_query(sql: Dialect) -> Select[Any]:
             following.label("following"),
             follower_since.label("follower_since"),
             permitted.label("permitted"),
+            exists().where(push_subscriptions.c.actor_id == recipient).label("has_devices"),
             *(notification_policies.c[name] for name in policy.NAMES),
         )
         .select_from(actors)
