@@ -26,6 +26,8 @@ from fediverse.urls import Urls
 log = structlog.get_logger(__name__)
 
 _SECONDS: Final = 20.0
+# Long enough for a link: a line that is longer than this would be encoded, and plain text be hard to read.
+_POLICY: Final = SMTP.clone(max_line_length=300)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -99,10 +101,10 @@ class Mailer:
         """The letter as a message. Raises ValueError for an address that mail cannot be sent to."""
         subject, _, text = self._templates.get_template(f"{letter.template}.txt").render(letter.values).partition("\n")
         name, domain = letter.values["instance"], self._sender.rpartition("@")[2]
-        message = EmailMessage(policy=SMTP)
+        message = EmailMessage(policy=_POLICY)
         message["From"] = Address(" ".join(name.split()), addr_spec=self._sender)
         message["To"] = _address(letter.to)
-        message["Subject"] = f"{subject} – {' '.join(name.split())}"
+        message["Subject"] = f"{subject} - {' '.join(name.split())}"
         message["Date"] = localtime()
         message["Message-ID"] = make_msgid(domain=domain)
         message["Auto-Submitted"] = "auto-generated"  # no holiday notes in return (RFC 3834)

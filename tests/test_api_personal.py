@@ -72,6 +72,8 @@ async def test_accounts_by_id_and_familiar_followers(instance: Instance) -> None
         (str(hidden.id), []),
         (str(me.id), []),
     ]
+    in_body = await instance.call("GET", "/api/v1/accounts/familiar_followers", by=me, json={"id": [str(star.id)]})
+    assert in_body == familiar[:1]  # as Mastodon.py sends it
     assert await instance.call("GET", "/api/v1/accounts/familiar_followers", by=me) == []
 
     several = await instance.call("GET", f"/api/v1/accounts?{asked}&id[]=1")

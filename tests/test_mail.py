@@ -113,7 +113,7 @@ async def test_an_account_waits_for_its_confirmed_address(make_instance: MakeIns
     await instance.tick()
     _, message = postbox.taken[-1]
     assert message["From"] == "Fediverse <social@acme.example>"
-    assert message["Subject"] == "Confirm your e-mail address – Fediverse"
+    assert message["Subject"] == "Confirm your e-mail address - Fediverse"
     async with Browser(instance.url) as browser:
         assert (await browser.get(f"/confirm?token={mistaken}")).status == 403
         page = await browser.sign_in("newcomer", GOOD["password"])
@@ -175,7 +175,7 @@ async def test_pages_make_accounts(make_instance: MakeInstance, postbox: Postbox
         "POST", f"{admin}/{newcomer.id}/action", by=boss, json={"send_email_notification": False, "type": "none"}
     )
     await instance.tick()
-    assert {(to, message["Subject"].split(" – ")[0]) for to, message in postbox.taken[told:]} == {
+    assert {(to, message["Subject"].split(" - ")[0]) for to, message in postbox.taken[told:]} == {
         ("n@example.com", "Your account is ready"),
         ("other@example.com", "About your account"),
         ("n@example.com", "About your account"),
