@@ -80,6 +80,10 @@ async def test_suggestions(instance: Instance) -> None:
 
 async def test_what_the_instance_says_of_itself(instance: Instance) -> None:
     alice = await instance.account("alice")
+    urls = (await instance.call("GET", "/api/v2/instance"))["configuration"]["urls"]
+    assert (urls["privacy_policy"], urls["terms_of_service"]) == (None, None)
+    async with instance.http.get(f"{instance.url}/privacy-policy") as answer:
+        assert answer.status == 404
     for name in ("extended_description", "privacy_policy", "terms_of_service", f"terms_of_service/{TODAY}"):
         await instance.call("GET", f"/api/v1/instance/{name}", status=404)
     now = clock.now()
@@ -128,6 +132,12 @@ async def test_what_the_instance_says_of_itself(instance: Instance) -> None:
     ]
     await instance.database.write(lambda tx: properties.update(tx, domain_blocks="everybody").domain_blocks)
     assert await instance.call("GET", path) == blocks
+    two = await instance.call("GET", "/api/v2/instance")
+    for name in ("about", "privacy_policy", "terms_of_service"):
+        async with instance.http.get(two["configuration"]["urls"][name]) as answer:
+            page = await answer.text()
+            assert answer.status == 200
+            assert ("Be kind." if name == "terms_of_service" else "<h2>Us</h2><p>We &lt;are&gt;</p>") in page
     async with instance.http.get(f"{instance.url}/health") as answer:
         assert (answer.status, await answer.text()) == (200, "OK")
 

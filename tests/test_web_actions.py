@@ -285,6 +285,9 @@ async def test_searching_finds_people_and_tags(instance: Instance, browser: Brow
     await instance.post(bob, "#Kayaking today")
     assert "@bob@" in (await browser.get("/search", params={"q": "bo"})).words
     assert "#Kayaking" in (await browser.get("/search", params={"q": "#kay"})).words
+    await instance.call("PATCH", "/api/v1/accounts/update_credentials", by=bob, json={"indexable": True})
+    await instance.post(bob, "A day of paddling")
+    assert "A day of paddling" in (await browser.get("/search", params={"q": "paddling from:bob"})).words
     page = await browser.get("/search", params={"q": f"@bob@{instance.domain}"})
     assert page.url == f"{instance.url}/@bob"
     assert "Nothing was found" in (await browser.get("/search", params={"q": "nothing like it"})).words

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection
 
-from fediverse import clock, emojis, entities, instance, keys, reactions, usage
+from fediverse import clock, emojis, entities, instance, keys, media, reactions, usage
 from fediverse.actors import directory, profile
 from fediverse.actors.nodeinfo import Census
 from fediverse.api import respond
@@ -76,10 +76,18 @@ async def _show(request: web.Request, shape: Callable[[InstanceFacts, Site], Any
             active_month=counts.active_month,
             statuses=counts.posts,
             domains=hosts.count(tx, now),
+            has_privacy_policy=bool(instance.texts(tx, "privacy_policy")),
+            has_terms=bool(instance.texts(tx, "terms_of_service")),
+            icon=_icon(tx, site, info.logo),
         )
         return shape(facts, site)
 
     return respond.json(await request.app[keys.DATABASE].read(work), headers=dict(_PUBLIC))
+
+
+def _icon(tx: Connection, site: Site, logo: str | None) -> tuple[str, str] | None:
+    picture = media.find(tx, logo) if logo else None
+    return (site.urls.media(picture.storage_key), f"{picture.width}x{picture.height}") if picture is not None else None
 
 
 @routes.get("/api/v2/instance")

@@ -12,10 +12,9 @@ from sqlalchemy import Connection, Row
 
 from fediverse import entities, keys, search, statuses, trends
 from fediverse.access import Credentials
-from fediverse.actors import directory
 from fediverse.api import accounts, listings, respond
 from fediverse.api.respond import Call
-from fediverse.errors import BadRequest, Invalid, Unauthorized
+from fediverse.errors import Invalid, Unauthorized
 from fediverse.params import Params, query
 
 routes = web.RouteTableDef()
@@ -161,34 +160,16 @@ def _hashtags(tx: Connection, call: Call, asked: _Asked) -> list[Any]:
 def _posts(tx: Connection, call: Call, asked: _Asked) -> list[Any]:
     if call.viewer_id is None or asked.posts is None or asked.posts.is_empty:
         return []
-    authors = _authors(tx, call, asked.posts.authors)
-    if asked.author_id is not None:
-        authors = [asked.author_id] if not authors or asked.author_id in authors else [0]
     heads = search.posts(
         tx,
+        call.urls,
         asked.posts,
         search.Slice(asked.limit, asked.offset, asked.max_id, asked.min_id),
         viewer_id=call.viewer_id,
-        authors=authors,
-        not_authors=_authors(tx, call, asked.posts.not_authors),
+        author_id=asked.author_id,
         now=call.now,
     )
     return list(listings.statuses(tx, heads, call).items)
-
-
-def _authors(tx: Connection, call: Call, handles: list[str]) -> list[int]:
-    """The ids of those whom ``from:`` names; 0, who wrote nothing, for somebody unknown."""
-    found = []
-    for handle in dict.fromkeys(handles):
-        if handle.lower() == "me":
-            found.append(call.actor_id)
-            continue
-        try:
-            row = directory.by_handle(tx, *accounts.local_or_remote(handle, call.urls))
-        except BadRequest:
-            row = None
-        found.append(row.id if row is not None else 0)
-    return found
 
 
 async def _resolve(request: web.Request, words: str, types: frozenset[str]) -> tuple[Row[Any] | None, Row[Any] | None]:

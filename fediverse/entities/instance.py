@@ -53,6 +53,9 @@ class InstanceFacts:
     active_month: int = 0
     statuses: int = 0
     domains: int = 0
+    has_privacy_policy: bool = False
+    has_terms: bool = False
+    icon: tuple[str, str] | None = None  # its address, and its size as 512x512
 
 
 def instance_rules(rules: Sequence[str]) -> list[dict[str, Any]]:
@@ -71,11 +74,17 @@ def instance_v2(facts: InstanceFacts, site: Site) -> dict[str, Any]:
         "description": facts.description,
         "usage": {"users": {"active_month": facts.active_month}},
         "thumbnail": {"url": facts.thumbnail, "blurhash": None, "versions": {}, "description": ""},
-        "icon": [],
+        "icon": [{"src": facts.icon[0], "size": facts.icon[1]}] if facts.icon is not None else [],
         "languages": list(facts.languages),
         "configuration": {
             **_configuration(facts.limits),
-            "urls": {"streaming": _streaming(site), "status": None, "about": f"{site.urls.base_url}/"},
+            "urls": {
+                "streaming": _streaming(site),
+                "status": None,
+                "about": f"{site.urls.base_url}/about",
+                "privacy_policy": f"{site.urls.base_url}/privacy-policy" if facts.has_privacy_policy else None,
+                "terms_of_service": f"{site.urls.base_url}/terms-of-service" if facts.has_terms else None,
+            },
             "vapid": {"public_key": site.vapid_key},
             "translation": {"enabled": False},
             "limited_federation": False,

@@ -30,10 +30,13 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from fediverse import ids
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
+from fediverse.errors import BadRequest
 from fediverse.search.language import Query
 from fediverse.search.notation import expression
 from fediverse.tables.actors import actors, blocks, follows
 from fediverse.tables.statuses import HEAD, bookmarks, favourites, mentions, statuses
+from fediverse.text import fold_host, split_handle
+from fediverse.urls import Urls
 from fediverse.visibility import muted_by, shows, visible_where
 
 _me = bindparam("me", type_=BigInteger)
@@ -43,6 +46,17 @@ _asked = bindparam("asked", type_=Text)
 _SLACK = 10 * 60 * 1000
 # So many posts are gone through one by one on PostgreSQL.
 _NEAR = 1000
+_NOBODY = 0
+_AUTHOR = (
+    select(actors.c.id)
+    .where(
+        actors.c.username_folded == bindparam("username"),
+        actors.c.host == bindparam("host"),
+        actors.c.deleted_at.is_(None),
+    )
+    .order_by(actors.c.id.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +71,23 @@ class Slice:
 
 def posts(
     tx: Connection,
+    urls: Urls,
     query: Query,
     part: Slice,
     *,
     viewer_id: int,
-    authors: Sequence[int] = (),
-    not_authors: Sequence[int] = (),
+    author_id: int | None = None,
     now: Instant,
 ) -> list[Row[Any]]:
     """The heads of the posts that the viewer finds: those that have to do with the viewer, and what everybody finds.
 
-    ``authors``, where there are any, are the only ones whose posts are wanted. What the viewer may not see, or does not
+    ``author_id``, where it is given, is the only one whose posts are wanted. What the viewer may not see, or does not
     want to, is not found.
     """
+    authors = _authors(tx, urls, query.authors, viewer_id)
+    if author_id is not None:
+        authors = [author_id] if not authors or author_id in authors else [_NOBODY]
+    not_authors = _authors(tx, urls, query.not_authors, viewer_id)
     forward = part.min_id is not None
     dated = query.since is not None or query.until is not None
     low = max(part.min_id or 0, ids.floor_id(query.since - _SLACK) if query.since is not None else 0)
@@ -92,6 +110,24 @@ def posts(
     if rows is None:
         rows = tx.execute(_found(tx.dialect.name, forward, dated), values).all()
     return list(reversed(rows)) if forward else list(rows)
+
+
+def _authors(tx: Connection, urls: Urls, handles: Sequence[str], viewer_id: int) -> list[int]:
+    """The ids of those whom ``from:`` names; somebody unknown is nobody, who wrote nothing."""
+    found = []
+    for handle in dict.fromkeys(handles):
+        if handle.lower() == "me":
+            found.append(viewer_id)
+            continue
+        try:
+            username, host = split_handle(handle)
+        except BadRequest:
+            found.append(_NOBODY)
+            continue
+        here = host is None or host in {fold_host(urls.domain), fold_host(urls.host)}
+        wanted = {"username": username.lower(), "host": "" if here else host}
+        found.append(tx.scalar(_AUTHOR, wanted) or _NOBODY)
+    return found
 
 
 def _near(tx: Connection, forward: bool, dated: bool, values: dict[str, Any]) -> Sequence[Row[Any]] | None:

@@ -112,8 +112,9 @@ def forget(tx: Connection, status_ids: Sequence[int]) -> None:
 
 
 def forget_author(tx: Connection, author_id: int) -> None:
-    """Nobody finds any post of the author's."""
+    """Nobody finds the author, or any post of the author's."""
     tx.execute(_FORGET_AUTHOR[tx.dialect.name], {"author": author_id})
+    people.forget(tx, author_id)
 
 
 def reindex(tx: Connection, *, author_id: int | None = None, before: int = MAX_ID) -> None:

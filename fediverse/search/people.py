@@ -93,6 +93,11 @@ def put(tx: Connection, rows: Sequence[Row[Any]], *, known: bool = True) -> None
         tx.execute(_PUT[tx.dialect.name], entries)
 
 
+def forget(tx: Connection, actor_id: int) -> None:
+    """Nobody finds the actor by its name."""
+    tx.execute(_FORGET[tx.dialect.name], {"id": actor_id})
+
+
 def put_all(tx: Connection, *, after: int = 0) -> int | None:
     """The next accounts after an id are found by their names; returns the last one's id, None when there are none."""
     rows = tx.execute(select(actors).where(actors.c.id > after).order_by(actors.c.id).limit(_PART)).all()

@@ -11,6 +11,7 @@ from aiohttp import web
 from fediverse import keys
 from fediverse.media import PictureStore, RemoteFiles
 from fediverse.web import (
+    about,
     account,
     actions,
     connected,
@@ -43,6 +44,7 @@ _ROOMS: Final = (
     home,
     writing,
     searching,
+    about,
     entrance,
     links,
     joining,
