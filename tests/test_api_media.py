@@ -244,6 +244,7 @@ async def test_an_edit_names_the_files_anew(instance: Instance) -> None:
         [],
     ]
     assert_entity("StatusEdit", history[0])
+    assert (await fetch(instance, history[0]["media_attachments"][0]["preview_url"]))[0] == 200
     await instance.call("DELETE", path, by=alice, params={"delete_media": "1"})
     await instance.tick()
     assert files(instance) == 0

@@ -198,7 +198,7 @@ async def test_no_redirect_leads_to_a_server_whose_media_are_refused(
     peer.scripts["/away"] = away
     await instance.database.write(
         lambda tx: tx.execute(
-            host_blocks.insert().values(host="localhost", severity="limit", reject_media=True, created_at=1)
+            host_blocks.insert().values(id=1, host="localhost", severity="limit", reject_media=True, created_at=1)
         )
     )
     assert (await browser.get(proxied(instance, f"{peer.url}/away"))).status == 404

@@ -100,6 +100,11 @@ async def store_previews(app: web.Application, wanted: Sequence[Change]) -> dict
     return made
 
 
+async def drop_previews(app: web.Application, previews: dict[int, dict[str, Any]]) -> None:
+    """The thumbnails, which nobody shall see after all, are gone."""
+    await app[keys.PICTURES].delete(*(preview["key"] for preview in previews.values()))
+
+
 def apply(
     tx: Connection, actor_id: int, status_id: int, wanted: Sequence[Change], previews: dict[int, dict[str, Any]]
 ) -> None:

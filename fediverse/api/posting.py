@@ -19,7 +19,7 @@ from fediverse.api.scheduled import read_time
 from fediverse.clock import Instant
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.entities import VISIBILITIES, StatusView
-from fediverse.errors import Invalid, NotFound
+from fediverse.errors import FediverseError, Invalid, NotFound
 from fediverse.params import Params
 
 routes = web.RouteTableDef()
@@ -158,7 +158,11 @@ async def edit(request: web.Request) -> web.Response:
         row = statuses.edit(tx, call.urls, row, draft, author=call.actor(tx), mentions=mentions, now=call.now)
         return listings.status(tx, row, call)
 
-    return await respond.write(request, work, scope=_SCOPE)
+    try:
+        return await respond.write(request, work, scope=_SCOPE)
+    except FediverseError:
+        await attaching.drop_previews(request.app, previews)
+        raise
 
 
 def _words(sent: Params) -> str:

@@ -191,6 +191,7 @@ class _Film:
     def _begin(self, frame: VideoFrame) -> Any:
         """The way of a frame: turned upright, made smaller, in the colours and at the rate of the encoder."""
         graph = av.filter.Graph()
+        graph.threads = 1
         node = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=self.source.time_base
         )
@@ -357,7 +358,9 @@ def _name(sound: AudioStream) -> str:
 def _first_picture(source: Path, reader: str, index: int) -> tuple[Image, int]:
     """The first picture of a track, upright and small; and by how much the track is turned."""
     with _opened(source, reader) as container:
-        for frame in container.decode(container.streams[index]):
+        track = container.streams[index]
+        track.codec_context.thread_count = 1
+        for frame in container.decode(track):
             assert isinstance(frame, av.VideoFrame)
             width, height = _fitted(frame.width, frame.height, SMALL_PIXELS, even=False)
             image: Image = frame.reformat(width=width, height=height, format="rgb24").to_image()  # type: ignore[no-untyped-call]

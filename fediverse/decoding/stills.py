@@ -79,7 +79,12 @@ def open_still(data: bytes, reader: str, *, least: int) -> Image:
     if reader == "HEIF":
         import pillow_heif  # noqa: PLC0415 heavy, and rarely needed
 
+        pillow_heif.options.DECODE_THREADS = 1
         pillow_heif.register_heif_opener(thumbnails=False)
+    if reader == "AVIF":
+        from PIL import AvifImagePlugin  # noqa: PLC0415 heavy, and rarely needed
+
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # as many as the machine has cores would take too much memory
     image: Image = pil.open(BytesIO(data), formats=(reader,))
     check_pixels(*image.size)
     if reader == "JPEG":

@@ -230,6 +230,8 @@ def context(
 def history(versions: Sequence[Row[Any]], row: Row[Any], author: Row[Any], site: Site) -> list[dict[str, Any]]:
     """Every version of the status, the first one first; one that was never edited has one."""
     who = account(author, site)
+    # A file has one preview, its latest: the ones that it had before are gone.
+    latest = {e["id"]: e["preview_key"] for version in versions or [row] for e in version.attachments if "id" in e}
     return [
         {
             "content": version.content,
@@ -239,7 +241,11 @@ def history(versions: Sequence[Row[Any]], row: Row[Any], author: Row[Any], site:
             "account": who,
             "poll": _asked(version),
             "quote": None,
-            "media_attachments": _attachments(row.id, version.attachments, site),
+            "media_attachments": _attachments(
+                row.id,
+                [{**e, "preview_key": latest.get(e["id"])} if "id" in e else e for e in version.attachments],
+                site,
+            ),
             "emojis": emojis(version.emojis, site),
         }
         for version in versions or [row]

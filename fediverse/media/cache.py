@@ -23,6 +23,7 @@ PICTURE_BYTES: Final = 10 * 1024 * 1024
 CLIP_BYTES: Final = 100 * 1024 * 1024
 """Bytes of a video or sound; as much as most servers take."""
 
+_FETCHES: Final = 32
 _NOT_SHOWN: Final = "This file is none that can be shown here."
 _TOO_LARGE: Final = "This file is too large to be shown here."
 
@@ -46,6 +47,8 @@ class RemoteFiles:
         self._max_bytes, self._max_seconds = max_bytes, max_seconds
         self._flights: SingleFlight[str, Kept] = SingleFlight()
         self._written = 0
+        # Of the fetches that this process may have under way most stay free for what federation needs.
+        self._fetching = asyncio.Semaphore(_FETCHES)
 
     async def find(self, url: str) -> Kept | None:
         """The file of this address, if it is here."""
@@ -82,14 +85,19 @@ class RemoteFiles:
         return len(gone)
 
     async def _fetch(self, key: str, fetch: Fetch) -> Kept:
+        async with self._fetching:
+            kept = await self._stored(key, fetch)
+        self._written += kept.size
+        if self._written > self._max_bytes // 16:
+            await self.evict()
+        return kept
+
+    async def _stored(self, key: str, fetch: Fetch) -> Kept:
         with workplace(self._workplace) as place:
             path = place / key
             async with fetch() as chunks:
                 kind, size = await _write(path, chunks)
             await self._store.put(key, path, content_type=kind)
-        self._written += size
-        if self._written > self._max_bytes // 16:
-            await self.evict()
         return Kept(key, kind, size)
 
 
