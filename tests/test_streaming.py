@@ -165,6 +165,9 @@ async def test_lists_show_what_their_members_say(instance: Instance) -> None:
 
 async def test_server_sent_events(instance: Instance) -> None:
     mira, noor = await instance.account("mira"), await instance.account("noor")
+    address = f"ws{instance.url.removeprefix('http')}"
+    assert (await instance.call("GET", "/api/v1/instance"))["urls"]["streaming_api"] == address
+    assert (await instance.call("GET", "/api/v2/instance"))["configuration"]["urls"]["streaming"] == address
     assert await (await instance.http.get(f"{instance.url}/api/v1/streaming/health")).text() == "OK"
     paths = ["public", "public/local", "hashtag?tag=so", "hashtag/local?tag=So"]
     async with AsyncExitStack() as stack:

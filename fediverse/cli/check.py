@@ -184,6 +184,12 @@ async def _mail(settings: Settings) -> Finding:
 async def _redis(settings: Settings) -> AsyncIterator[Finding]:
     """Whether what carries events between processes answers. Its password is told to nobody."""
     if not settings.redis_url:
+        if not settings.is_sqlite:
+            yield Finding(
+                True,
+                "There is no Redis, which one process that does everything does not need. Where several share this "
+                "database set FEDIVERSE_REDIS_URL: else clients stream only what happens in the process they ask.",
+            )
         return
     place = urlsplit(settings.redis_url)
     name = f"Redis at {place.netloc.rpartition('@')[2] or place.path}"

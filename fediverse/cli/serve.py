@@ -37,6 +37,11 @@ def serve(host: str, port: int, no_worker: bool) -> None:
     _open_many_files()
     if no_worker and settings.is_sqlite:
         raise SettingsError("On SQLite one process does everything: leave out --no-worker, or use PostgreSQL.")
+    if no_worker and not settings.redis_url:
+        click.echo(
+            "What 'fediverse work' does is not streamed to clients of this process: FEDIVERSE_REDIS_URL is not set.",
+            err=True,
+        )
     if settings.is_sqlite:
         with _alone(settings):
             migrate(settings)
