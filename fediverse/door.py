@@ -37,8 +37,8 @@ class Door:
         """What is known is read anew for the next request."""
         self._until = 0.0
 
-    async def is_shut_to(self, address: str, database: Database) -> bool:
-        """Whether whoever asks from that address gets no answer."""
+    async def is_shut_to(self, request: web.Request, database: Database) -> bool:
+        """Whether whoever sends the request gets no answer, by the address that it comes from."""
         if time.monotonic() >= self._until:
             self._until = time.monotonic() + _SECONDS  # before reading: others need not wait for it
             with suppress(Unavailable):  # then what was known still holds
@@ -46,7 +46,7 @@ class Door:
         if not self._networks:
             return False
         try:
-            asked = ipaddress.ip_network(address)
+            asked = ipaddress.ip_network(client_address(request))
         except ValueError:
             return False
         return any(barriers.covers(network, asked) for network in self._networks)
@@ -58,8 +58,6 @@ DOOR: web.AppKey[Door] = web.AppKey("door")
 @web.middleware
 async def keep_out(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuses requests from networks that are shut out (403), health endpoints excepted."""
-    if request.path not in _OPEN and await request.app[DOOR].is_shut_to(
-        client_address(request), request.app[keys.DATABASE]
-    ):
+    if request.path not in _OPEN and await request.app[DOOR].is_shut_to(request, request.app[keys.DATABASE]):
         raise Forbidden("Requests from your network are not answered here.")
     return await handler(request)

@@ -136,7 +136,11 @@ async def instance(make_instance: MakeInstance) -> Instance:
 @pytest.fixture
 def commands(new_database: Callable[[], str], tmp_path: Path) -> Commands:
     """The command line on an empty, migrated database."""
-    settings = {"DATABASE_URL": new_database(), "DATA_DIR": str(tmp_path), "SECRET_KEY": "only the tests know this one"}
+    settings = {
+        "DATABASE_URL": new_database(),
+        "DATA_DIR": str(tmp_path),
+        "SECRET_KEY": "a secret that only the tests know, long enough",
+    }
     return Commands({f"FEDIVERSE_{name}": value for name, value in settings.items()})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fediverse import clock
+from fediverse import instance as house
 from fediverse.admin import barriers, domains
 from fediverse.admin.barriers import covers, read_network
 from fediverse.errors import Invalid
@@ -69,6 +70,10 @@ async def test_a_server_is_blocked_and_people_learn_what_they_lost(instance: Ins
     assert_entity("AdminDomainBlock", made)
     assert (made["domain"], made["severity"], made["private_comment"]) == (host, "suspend", "spam")
     assert made["digest"] == hashlib.sha256(host.encode()).hexdigest()
+    await instance.database.write(lambda tx: house.update(tx, domain_blocks="everybody"))
+    (public,) = await instance.call("GET", "/api/v1/instance/domain_blocks")
+    assert (public["domain"], public["comment"], public["severity"]) == ("127.*.0.1", "no", "suspend")
+    assert public["digest"] == made["digest"]
     told = next(one for one in await instance.notifications(olga) if one["type"] == "severed_relationships")
     assert_entity("RelationshipSeveranceEvent", told["event"])
     assert (told["event"]["followers_count"], told["event"]["following_count"]) == (2, 1)
@@ -124,6 +129,8 @@ async def test_media_of_a_server_are_rejected(instance: Instance, peer: Server) 
     host = peer.host.partition(":")[0]
     made = await instance.call("POST", BLOCKS, by=olga, json={"domain": host, "severity": "noop", "reject_media": True})
     assert (made["severity"], made["reject_media"]) == ("noop", True)
+    await instance.database.write(lambda tx: house.update(tx, domain_blocks="everybody"))
+    assert await instance.call("GET", "/api/v1/instance/domain_blocks") == []
     assert (await attached("and a third"))[1] == []
     assert (await instance.call("GET", f"/api/v1/statuses/{status_id}", by=olga))["media_attachments"] == []
     assert "/proxy/" not in (await instance.call("GET", f"/api/v1/accounts/{found['id']}", by=olga))["avatar"]

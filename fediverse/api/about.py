@@ -78,7 +78,7 @@ async def domain_blocks(request: web.Request) -> web.Response:
             raise NotFound(NOT_FOUND)
         if shown_to == "users" and call.viewer_id is None:
             raise Unauthorized("Sign in to see which servers are blocked here.")
-        rows = moderation.list_hosts(tx)
+        rows = [row for row in moderation.list_hosts(tx) if row.severity != "none"]
         return [
             entities.domain_block(row, digest=hashlib.sha256(row.host.encode()).hexdigest())
             for row in sorted(rows, key=lambda row: (row.severity != "block", row.host))

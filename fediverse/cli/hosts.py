@@ -49,4 +49,8 @@ def list_() -> None:
     if not rows:
         click.echo("No server is blocked or limited.")
     for row in rows:
-        click.echo("\t".join(part for part in (row.severity, row.host, row.comment) if part))
+        rejected = ", ".join(
+            what for what, flag in (("media", row.reject_media), ("reports", row.reject_reports)) if flag
+        )
+        line = (row.severity, row.host, f"no {rejected}" if rejected and row.severity != "block" else "", row.comment)
+        click.echo("\t".join(part for part in line if part))

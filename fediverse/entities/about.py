@@ -35,13 +35,19 @@ def week(facts: WeekFacts) -> dict[str, str]:
 
 
 def domain_block(row: Row[Any], *, digest: str) -> dict[str, Any]:
-    """A DomainBlock. Comments are notes of the moderators' to themselves, and stay so."""
+    """A DomainBlock, with the comment that is meant for the public; part of the name is hidden where that is wanted."""
     return {
-        "domain": row.host,
+        "domain": _obfuscated(row.host) if row.obfuscate else row.host,
         "digest": digest,
         "severity": "suspend" if row.severity == "block" else "silence",
-        "comment": None,
+        "comment": row.public_comment or None,
     }
+
+
+def _obfuscated(host: str) -> str:
+    """The middle of the name starred out; its dots stay."""
+    hidden = range(len(host) // 3, len(host) - len(host) // 3)
+    return "".join("*" if place in hidden and letter != "." else letter for place, letter in enumerate(host))
 
 
 def instance_text(text: Any) -> dict[str, str]:
