@@ -201,6 +201,12 @@ async def test_notifications_tell_and_are_marked(instance: Instance, browser: Br
     page = await browser.send(page.form("/notifications/read"))
     assert "new" not in page.words
     assert_inert(page)
+    theirs = await instance.post(bob, "theirs")
+    await instance.call("POST", f"/api/v1/statuses/{theirs['id']}/reblog", by=instance.accounts["alice"])
+    await instance.call("PUT", f"/api/v1/statuses/{theirs['id']}", by=bob, json={"status": "theirs, edited"})
+    page = await browser.get("/notifications")
+    assert "Edited a post that you boosted" in page.words
+    assert posts(page) == ["theirs, edited", "hey @alice"]
 
 
 async def test_the_profile_is_edited(instance: Instance, browser: Browser, alice: Account) -> None:
