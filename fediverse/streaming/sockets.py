@@ -20,6 +20,7 @@ from fediverse.streaming.framing import Frame, FrameError, Reader
 
 #: What may wait for a reader beyond what the system's own buffers hold. Whoever reads slower than this is let go.
 MAX_WAITING: Final = 256 * 1024
+_LINGER_SECONDS: Final = 10.0
 
 
 class Owner(Protocol):
@@ -132,6 +133,8 @@ class Socket(asyncio.Protocol):
         if transport is not None and not transport.is_closing():
             transport.write(last)
             transport.close()
+            # Whoever does not read would never come to the end of what was written.
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, transport.abort)
 
 
 class EventStream(Socket):

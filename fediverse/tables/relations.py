@@ -37,7 +37,7 @@ hidden_hosts = Table(
     metadata,
     key(),
     _actor("actor_id"),
-    Column("host", Text, nullable=False),  # as in actors
+    Column("host", Text, nullable=False, index=True),  # as in actors
     instant("created_at"),
     UniqueConstraint("actor_id", "host"),
 )
