@@ -14,6 +14,7 @@ from fediverse.actors import directory
 from fediverse.errors import Invalid
 from fediverse.text.words import phrases, words
 from tests.peers import scripted
+from tests.support import world
 from tests.support.entities import assert_entity
 from tests.support.instance import Account, Instance
 
@@ -93,6 +94,9 @@ async def test_operators(instance: Instance) -> None:
     await find.post(bob, "warned", "no fox", spoiler_text="Hunting")
     await find.post(bob, "kanji", "東京都に住んでいます")
 
+    quoted = {"quoted_status_id": first["id"]}
+    await find.post(alice, "quote", "so it is said", **quoted)
+
     every = ["warned", "reply", "link", "plain"]
     for q, expected in {
         "fox": every,
@@ -106,6 +110,7 @@ async def test_operators(instance: Instance) -> None:
         f"from:@bob@{instance.domain} fox": ["warned", "reply"],
         "fox from:nobody": [],
         "has:link": ["link"],
+        "has:quote": ["quote"],
         "is:reply": ["reply"],
         "fox is:sensitive": ["warned"],
         "hunting": ["warned"],
@@ -144,6 +149,25 @@ async def test_operators(instance: Instance) -> None:
     old = await instance.call("GET", "/api/v1/search", by=alice, params={"q": "fox"})
     assert old["hashtags"] == ["Foxes"]
     assert [status["id"] for status in old["statuses"]] == list(find.texts)[3::-1]
+
+
+async def test_many_posts_of_somebody_muted_hide_no_others(instance: Instance) -> None:
+    alice = await instance.account("alice", indexable=True)
+    seen = await instance.post(alice, "the regatta begins")
+
+    def shout(tx: Connection) -> int:
+        loud = world.local(tx, "loud", indexable=True)
+        for _ in range(130):
+            world.post(tx, loud, "regatta")
+        return int(loud.id)
+
+    loud = await instance.database.write(shout)
+    asked = {"q": "regatta", "type": "statuses"}
+    found = await instance.call("GET", "/api/v2/search", by=alice, params=asked)
+    assert {status["account"]["acct"] for status in found["statuses"]} == {"loud"}
+    await instance.call("POST", f"/api/v1/accounts/{loud}/mute", by=alice)
+    found = await instance.call("GET", "/api/v2/search", by=alice, params=asked)
+    assert [status["id"] for status in found["statuses"]] == [seen["id"]]
 
 
 async def test_posts_from_elsewhere(instance: Instance, peer: scripted.Server) -> None:

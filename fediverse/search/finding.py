@@ -11,9 +11,9 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    FromClause,
     Row,
     Select,
+    Subquery,
     Text,
     and_,
     bindparam,
@@ -23,7 +23,6 @@ from sqlalchemy import (
     or_,
     select,
     table,
-    true,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
@@ -46,6 +45,9 @@ _asked = bindparam("asked", type_=Text)
 _SLACK = 10 * 60 * 1000
 # So many posts are gone through one by one on PostgreSQL.
 _NEAR = 1000
+# So many matches more than are asked for are looked at, and so many if these do not do.
+_SPARE = 100
+_FARTHEST = 5000
 _NOBODY = 0
 _AUTHOR = (
     select(actors.c.id)
@@ -106,9 +108,13 @@ def posts(
         "limit": part.limit,
         "offset": part.offset,
     }
-    rows = _near(tx, forward, dated, values) if tx.dialect.name == "postgresql" else None
-    if rows is None:
-        rows = tx.execute(_found(tx.dialect.name, forward, dated), values).all()
+    first, last = part.offset + part.limit + _SPARE, part.offset + _FARTHEST
+    near = _near(tx, forward, values) if tx.dialect.name == "postgresql" else values
+    rows: Sequence[Row[Any]] = []
+    if near is not None:
+        rows = tx.execute(_found(tx.dialect.name, forward, dated, near=True), {**near, "reach": first}).all()
+    if len(rows) < part.limit:
+        rows = tx.execute(_found(tx.dialect.name, forward, dated, near=False), {**values, "reach": last}).all()
     return list(reversed(rows)) if forward else list(rows)
 
 
@@ -130,19 +136,15 @@ def _authors(tx: Connection, urls: Urls, handles: Sequence[str], viewer_id: int)
     return found
 
 
-def _near(tx: Connection, forward: bool, dated: bool, values: dict[str, Any]) -> Sequence[Row[Any]] | None:
-    """What is found among the next posts of the index alone; None when that is not enough.
+def _near(tx: Connection, forward: bool, values: dict[str, Any]) -> dict[str, Any] | None:
+    """The same search among the next posts of the index alone; None where there are no more of them anyway.
 
     PostgreSQL either reads the index of words, which for a common word yields very many posts to be sorted, or goes
     through the posts from the newest on, which for a rare word takes very long; and it cannot know beforehand. So
     some posts are gone through, and where they do not suffice, the word is not common.
     """
     edge = tx.scalar(_edge(forward), {"low": values["low"], "high": values["high"], "near": _NEAR})
-    if edge is None:
-        return None
-    narrowed = values | {"high" if forward else "low": edge}
-    rows = tx.execute(_found("postgresql", forward, dated, near=True), narrowed).all()
-    return rows if len(rows) == values["limit"] else None
+    return {**values, "high" if forward else "low": edge} if edge is not None else None
 
 
 @lru_cache(2)
@@ -153,28 +155,17 @@ def _edge(forward: bool) -> Select[Any]:
 
 
 @lru_cache(16)
-def _found(dialect: str, forward: bool, dated: bool, *, near: bool = False) -> Select[Any]:
-    id_: ColumnElement[int]
-    index: FromClause
-    matches: ColumnElement[bool]
-    if dialect == "sqlite":
-        index = table("status_words", column("rowid", BigInteger), column("status_words", Text))
-        id_, matches = index.c.rowid, index.c.status_words.op("MATCH")(_asked)
-    else:
-        index = table("status_words", column("status_id", BigInteger), column("words", Text))
-        matches = index.c.words.op("@@")(cast(_asked, TSQUERY))
-        if not near:
-            found = select(index.c.status_id).where(matches).cte("found").prefix_with("MATERIALIZED")
-            index, matches = found, true()
-        id_ = index.c.status_id
+def _found(dialect: str, forward: bool, dated: bool, *, near: bool) -> Select[Any]:
+    """The posts among the next so many matches, ``reach``, that the viewer finds.
+
+    However many posts of somebody whom the viewer does not see have the words, no more than these are looked at.
+    """
+    hits = _hits(dialect, forward, near=near)
     statement = (
         select(*HEAD)
-        .select_from(index)
-        .join(statuses, statuses.c.id == id_)
+        .select_from(hits)
+        .join(statuses, statuses.c.id == hits.c.id)
         .where(
-            matches,
-            id_ > bindparam("low", type_=BigInteger),
-            id_ < bindparam("high", type_=BigInteger),
             _findable(),
             visible_where(_me),
             shows(statuses.c.author_id, viewer_id=_me),
@@ -187,8 +178,27 @@ def _found(dialect: str, forward: bool, dated: bool, *, near: bool = False) -> S
             statuses.c.created_at >= bindparam("since", type_=BigInteger),
             statuses.c.created_at < bindparam("until", type_=BigInteger),
         )
-    order = id_.asc() if forward else id_.desc()
+    order = hits.c.id.asc() if forward else hits.c.id.desc()
     return statement.order_by(order).limit(bindparam("limit", type_=BigInteger)).offset(bindparam("offset"))
+
+
+def _hits(dialect: str, forward: bool, *, near: bool) -> Subquery:
+    """The ids of the next so many posts in the index that match."""
+    id_: ColumnElement[int]
+    if dialect == "sqlite":
+        index = table("status_words", column("rowid", BigInteger), column("status_words", Text))
+        id_ = index.c.rowid
+        matching = select(id_.label("id")).where(index.c.status_words.op("MATCH")(_asked))
+    else:
+        index = table("status_words", column("status_id", BigInteger), column("words", Text))
+        id_ = index.c.status_id
+        matching = select(id_.label("id")).where(index.c.words.op("@@")(cast(_asked, TSQUERY)))
+        if not near:
+            whole = matching.cte("matching").prefix_with("MATERIALIZED")
+            id_, matching = whole.c.id, select(whole.c.id)
+    bounds = (id_ > bindparam("low", type_=BigInteger), id_ < bindparam("high", type_=BigInteger))
+    order = id_.asc() if forward else id_.desc()
+    return matching.where(*bounds).order_by(order).limit(bindparam("reach", type_=BigInteger)).subquery("hits")
 
 
 def _findable() -> ColumnElement[bool]:

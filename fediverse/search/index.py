@@ -201,6 +201,8 @@ def _marks(row: Row[Any]) -> list[str]:
         )
     if _LINK.search(row.content):
         marks.append(PROPERTIES["link"])
+    if row.quote_uri is not None:
+        marks.append(PROPERTIES["quote"])
     if row.kind == "Question":
         marks.append(PROPERTIES["poll"])
     return marks

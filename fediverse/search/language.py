@@ -23,6 +23,7 @@ PROPERTIES: Final = {
     "poll": "_q",
     "link": "_c",
     "embed": "_e",
+    "quote": "_u",
     "reply": "_r",
     "sensitive": "_s",
 }
