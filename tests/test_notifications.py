@@ -108,6 +108,11 @@ async def test_likes_boosts_and_follows_come_in_groups(instance: Instance, alice
     assert len(await instance.notifications(alice)) == len(plain)
     await instance.call("POST", f"{key}/dismiss", by=alice)
     assert len(await instance.notifications(alice)) == len(plain) - 3
+    single_key = f"{GROUPED}/{mention['group_key']}/dismiss"
+    await instance.call("POST", single_key, by=fans[0])
+    assert len(await instance.notifications(alice)) == len(plain) - 3
+    await instance.call("POST", single_key, by=alice)
+    assert len(await instance.notifications(alice)) == len(plain) - 4
     await instance.call("GET", f"{GROUPED}?expand_accounts=all", by=alice, status=422)
 
 

@@ -73,7 +73,7 @@ def group_page(
 def group(tx: Connection, actor_id: int, group_key: str) -> Group | None:
     """The actor's group with this key; None where there is none."""
     if group_key.startswith(_ALONE):
-        found = read_id(group_key.removeprefix(_ALONE))
+        found = single_id(group_key)
         head = get(tx, actor_id, found) if found is not None else None
         return Group(group_key, head, [head.from_actor_id], 1, head.id, head.id) if head is not None else None
     statement = _of_key(group_key).order_by(table.c.id.desc()).limit(1)
@@ -102,6 +102,11 @@ def unread_groups(
 def alone(notification_id: int) -> str:
     """The key of a notification that is in no group."""
     return f"{_ALONE}{notification_id}"
+
+
+def single_id(group_key: str) -> int | None:
+    """The notification whose key this is alone; None for the key of a group."""
+    return read_id(group_key.removeprefix(_ALONE)) if group_key.startswith(_ALONE) else None
 
 
 def _groupable(grouped: Iterable[str] | None) -> list[str] | None:

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, delete, func, or_, select, update
 
 from fediverse.notifications import policy
+from fediverse.notifications.grouping import single_id
 from fediverse.notifications.telling import Kind
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import statuses
@@ -69,6 +70,10 @@ def dismiss(tx: Connection, actor_id: int, notification_id: int) -> bool:
 
 def dismiss_group(tx: Connection, actor_id: int, group_key: str) -> None:
     """No notification of the actor's group is left."""
+    single = single_id(group_key)
+    if single is not None:
+        dismiss(tx, actor_id, single)
+        return
     tx.execute(
         delete(table).where(
             table.c.actor_id == actor_id, table.c.group_key == group_key, table.c.group_key != policy.NO_GROUP

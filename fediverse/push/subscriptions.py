@@ -83,8 +83,14 @@ def subscribe(
         "policy": _policy(policy),
         "created_at": now,
     }
-    unsubscribe(tx, token_id)
-    row = tx.execute(insert(tx, table).values(id=ids.new_id(), token_id=token_id, **values).returning(*table.c)).one()
+    unsubscribe(tx, token_id)  # and what is on its way to it
+    row = tx.execute(
+        insert(tx, table)
+        .values(id=ids.new_id(), token_id=token_id, **values)
+        # Another request of the same client was faster.
+        .on_conflict_do_update(index_elements=["token_id"], set_={**values, "refusals": 0})
+        .returning(*table.c)
+    ).one()
     oldest = select(table.c.id).where(table.c.actor_id == actor_id).order_by(table.c.id.desc()).offset(MOST).limit(1)
     tx.execute(delete(table).where(table.c.actor_id == actor_id, table.c.id <= oldest.scalar_subquery()))
     return row
