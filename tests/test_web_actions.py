@@ -218,6 +218,7 @@ async def test_the_profile_is_edited(instance: Instance, browser: Browser, alice
         name="Alice <A>",
         bio="Hello https://example.org/\r\n<b>not bold</b>",
         avatar=out.getvalue(),
+        avatar_description="A red square",
         field_name_0="Site",
         field_value_0="https://alice.example",
         indexable="1",
@@ -234,12 +235,14 @@ async def test_the_profile_is_edited(instance: Instance, browser: Browser, alice
     assert answer.headers["Content-Type"] == "image/jpeg"
     document = await instance.call("GET", "/users/alice", headers={"Accept": "application/activity+json"})
     assert (document["type"], document["icon"]["url"]) == ("Service", f"{instance.url}{picture}")
+    assert document["icon"]["name"] == "A red square"
     form = (await browser.get("/settings/profile")).form("/settings/profile")
     assert (form.fields["name"], form.fields["field_value_0"]) == ("Alice <A>", "https://alice.example")
     page = await browser.send(form, avatar_remove="1", bot=None)
     assert (await browser.get(str(picture))).status == 404
     row = await instance.database.read(lambda tx: tx.execute(select(actors).where(actors.c.id == alice.id)).one())
     assert (row.avatar, row.kind, row.discoverable, row.indexable) == (None, "Person", False, True)
+    assert row.avatar_description == ""
 
 
 async def test_a_refused_profile_keeps_what_was_typed(instance: Instance, browser: Browser) -> None:

@@ -87,7 +87,7 @@ def _link(shape: Shape, signed_in: bool) -> Select[Any]:
         statuses.c.card_id == bindparam("card", type_=BigInteger),
         statuses.c.visibility == Visibility.PUBLIC,
         statuses.c.deleted_at.is_(None),
-        shows(statuses.c.author_id, limited=False),
+        shows(statuses.c.author_id, limited=False, viewer_id=_me if signed_in else None),
     )
     return Page.bounded(Which().of(statement, signed_in=signed_in), statuses.c.id, shape)
 

@@ -43,6 +43,8 @@ class TypedProfile:
     discoverable: bool
     indexable: bool
     bot: bool
+    avatar_description: str = ""
+    header_description: str = ""
     fields: list[FieldDraft] = field(default_factory=list)
 
 
@@ -87,11 +89,14 @@ async def _write_profile(request: web.Request, sent: Params, typed: TypedProfile
         "locked": typed.locked,
         "discoverable": typed.discoverable,
         "indexable": typed.indexable,
+        "avatar_description": typed.avatar_description,
+        "header_description": typed.header_description,
         **made,
     }
     for kind in ("avatar", "header"):
         if kind not in made and sent.flag(f"{kind}_remove"):
             changes[kind] = None
+            changes[f"{kind}_description"] = ""
 
     def work(tx: Connection, visit: Visit) -> Row[Any]:
         before = visit.me
@@ -112,6 +117,8 @@ def _stored_profile(actor: Row[Any]) -> TypedProfile:
         discoverable=actor.discoverable,
         indexable=actor.indexable,
         bot=actor.kind == "Service",
+        avatar_description=actor.avatar_description,
+        header_description=actor.header_description,
         fields=_padded([{"name": line["name"], "value": line["value"]} for line in actor.fields_source]),
     )
 
@@ -128,6 +135,8 @@ def _typed_profile(sent: Params) -> TypedProfile:
         discoverable=sent.flag("discoverable"),
         indexable=sent.flag("indexable"),
         bot=sent.flag("bot"),
+        avatar_description=sent.text("avatar_description"),
+        header_description=sent.text("header_description"),
         fields=lines,
     )
 
