@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
 from fediverse import ids, instance, moderation, notifications, statuses
 from fediverse.actors import directory, people
 from fediverse.admin.accounts import Staff
 from fediverse.clock import DAY, Instant
 from fediverse.db import insert
-from fediverse.errors import Invalid, NotFound
+from fediverse.errors import Invalid, NotFound, TooManyRequests
 from fediverse.outbox import activities
 from fediverse.outbox.publish import Audience, publish
 from fediverse.paging import Page
@@ -27,7 +27,7 @@ from fediverse.visibility import visible_where
 CATEGORIES: Final = ("spam", "legal", "violation", "other")
 MAX_COMMENT: Final = 1000
 MAX_STATUSES: Final = 100
-#: Accounts that one Flag may report, and reports that one server may file in a day: enough for people, not for floods.
+#: Accounts that one Flag may report, and reports that one account here, or one server, may file in a day.
 MAX_TARGETS: Final = 5
 MAX_A_DAY: Final = 100
 _HOSTS: Final = 20
@@ -51,7 +51,8 @@ def file(
 ) -> Row[Any]:
     """The report is open, and moderators are told; on request also the servers that it concerns, anonymously.
 
-    Raises NotFound for a post that is not the target's or not visible, Invalid for what else cannot be reported.
+    Raises NotFound for a post that is not the target's or not visible, Invalid for what else cannot be reported,
+    TooManyRequests for more than ``MAX_A_DAY``.
     """
     if reporter.id == target.id:
         raise Invalid("You cannot report yourself.")
@@ -60,6 +61,8 @@ def file(
     if complaint.category not in CATEGORIES:
         raise Invalid("The category is one of spam, legal, violation and other.")
     check_rules(tx, complaint.rule_ids)
+    if _filed_today(tx, reports.c.actor_id == reporter.id, now=now) >= MAX_A_DAY:
+        raise TooManyRequests("You have reported a lot today. Moderators will look at it; try again tomorrow.")
     found = _own_visible(tx, complaint.status_ids, target_id=target.id, viewer_id=reporter.id)
     inboxes = _forwarded_to(tx, target, found, complaint) if complaint.forward else ()
     row = _add(
@@ -166,8 +169,7 @@ def receive(
     """
     if moderation.rejects_reports(tx, signer.host):
         return 0
-    filed = select(func.count()).select_from(reports).join(actors, actors.c.id == reports.c.actor_id)
-    left = MAX_A_DAY - (tx.scalar(filed.where(actors.c.host == signer.host, reports.c.created_at > now - DAY)) or 0)
+    left = MAX_A_DAY - _filed_today(tx, actors.c.host == signer.host, now=now)
     added = 0
     for accused in _accused(tx, urls, [*objects, *_URL.findall(content)][: 2 * MAX_STATUSES])[
         : max(0, min(left, MAX_TARGETS))
@@ -186,6 +188,12 @@ def receive(
         )
         added += row is not None
     return added
+
+
+def _filed_today(tx: Connection, by: ColumnElement[bool], *, now: Instant) -> int:
+    """How many reports some reporters have filed in the last day."""
+    filed = select(func.count()).select_from(reports).join(actors, actors.c.id == reports.c.actor_id)
+    return tx.scalar(filed.where(by, reports.c.created_at > now - DAY)) or 0
 
 
 def _accused(tx: Connection, urls: Urls, uris: Sequence[str]) -> list[_Accused]:
