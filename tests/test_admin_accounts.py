@@ -13,6 +13,7 @@ from fediverse.actors import directory, people
 from fediverse.tables.instance import audit_log
 from tests.peers.scripted import Server
 from tests.support.entities import assert_entity
+from tests.support.files import form, picture
 from tests.support.instance import Account, Instance
 from tests.test_api_registration import GOOD, application
 
@@ -200,7 +201,8 @@ async def test_accounts_are_found(
 
 async def test_moderating_somebody_here(instance: Instance, alice: Account, mona: Account) -> None:
     carol = await instance.account("carol")
-    post = await instance.post(alice, "mine")
+    shown = await instance.call("POST", "/api/v2/media", by=alice, data=form(picture()))
+    post = await instance.post(alice, "mine", media_ids=[shown["id"]])
     public = "/api/v1/timelines/public?local=true"
     for kind in ("", "explode", "NONE"):
         await action(instance, mona, alice, kind, status=422)
@@ -219,12 +221,19 @@ async def test_moderating_somebody_here(instance: Instance, alice: Account, mona
     assert (await change(instance, mona, alice, "unsilence"))["silenced"] is False
     assert len(await instance.call("GET", public, by=carol)) == 1
 
+    async def page_warns() -> bool:
+        async with instance.http.get(f"{instance.url}/@alice") as response:
+            return "Sensitive media" in await response.text()
+
+    ap, note = {"Accept": "application/activity+json"}, post["uri"].removeprefix(instance.url)
+    assert (await instance.call("GET", note, headers=ap))["sensitive"] is False
+    assert not await page_warns()
     await action(instance, mona, alice, "sensitive")
     path = f"/api/v1/statuses/{post['id']}"
     assert (await instance.call("GET", path, by=carol))["sensitive"] is True
     assert (await instance.call("GET", path, by=alice))["sensitive"] is False
-    ap = {"Accept": "application/activity+json"}
-    assert (await instance.call("GET", post["uri"].removeprefix(instance.url), headers=ap))["sensitive"] is True
+    assert (await instance.call("GET", note, headers=ap))["sensitive"] is True
+    assert await page_warns()
     assert (await change(instance, mona, alice, "unsensitive"))["sensitized"] is False
     assert (await instance.call("GET", path, by=carol))["sensitive"] is False
 

@@ -53,7 +53,7 @@ async def status(request: web.Request) -> web.Response:
     def render(tx: Connection, row: Row[Any], author: Row[Any]) -> Answer:
         if row.boost_of_id is not None:
             raise NotFound(_NO_POST)
-        key = (row.id, row.version)
+        key = (row.id, row.version, author.sensitized_at is not None)
         found: Answer | None = kept.get(key)
         if found is None:
             found = answer(collections.note(tx, urls, row, author), public=Visibility(row.visibility).is_public)

@@ -76,6 +76,7 @@ def environment(*, cache: BytecodeCache | None = None) -> Environment:
         shown_picture=shown_picture,
         content=content,
         is_long=is_long,
+        is_sensitive=is_sensitive,
         summary=summary,
         feed_html=feed_html,
         tag_path=tag_path,
@@ -209,7 +210,7 @@ def media_paths(visit: Visit, entry: dict[str, Any]) -> tuple[str, str | None]:
 
 def shown_picture(visit: Visit, view: StatusView) -> str:
     """The picture by which others show a link to the post: its first one, unless that is sensitive; the author's."""
-    if not view.status.sensitive:
+    if not is_sensitive(visit, view):
         for entry in view.status.attachments:
             picture = entities.preview_address(entry, visit.site)
             if picture is not None:
@@ -274,6 +275,12 @@ def _feed_file(visit: Visit, entry: dict[str, Any]) -> str:
         shown = f' poster="{escape(poster)}"' if poster else ""
         return f'<p><video src="{address}"{shown} controls></video></p>' + (f"<p>{words}</p>" if words else "")
     return f'<p><a href="{address}">{words or "File"}</a></p>'
+
+
+def is_sensitive(visit: Visit, view: StatusView) -> bool:
+    """Whether the post's media are hidden at first: as its author says, or moderators of all that author's posts."""
+    forced = view.author.sensitized_at is not None and view.author.id != visit.viewer_id
+    return forced or bool(view.status.sensitive)
 
 
 def is_long(status: Row[Any]) -> bool:
