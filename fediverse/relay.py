@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -92,7 +93,7 @@ class Relay:
         """The work goes on, with a new connection whenever the one before was lost."""
         failures = 0
         while True:
-            client = connect(self._url)
+            client, began = connect(self._url), time.monotonic()
             try:
                 await work(client)
             except Exception as error:
@@ -101,8 +102,8 @@ class Relay:
                 elif not self._is_away:
                     self._is_away = True
                     log.error("relay.redis_away", reason=str(error))
-                failures = 0 if self.listening.is_set() else failures + 1
-                self.listening.clear()
+                self._waiting.clear()  # what is told late would be news to nobody
+                failures = 0 if time.monotonic() - began > _PATIENCE_SECONDS else failures + 1
                 await asyncio.sleep(_RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)])
             finally:
                 await _close(client)
@@ -115,6 +116,7 @@ class Relay:
             told = self._take()
             if told is not None:
                 await client.publish(self._channel, orjson.dumps(told))
+                self._works()
 
     def _take(self) -> dict[str, Any] | None:
         """What is to be told now, and is not told again, whether it arrives or not."""
@@ -133,7 +135,10 @@ class Relay:
         channel = client.pubsub(ignore_subscribe_messages=True)
         try:
             await channel.subscribe(self._channel)
-            self._came_back()
+            self._works()
+            self.listening.set()
+            # What happened meanwhile was not told.
+            self._hub.tell([Woken(queue) for queue in _QUEUES])
             while True:
                 message = await channel.get_message(timeout=_PATIENCE_SECONDS)
                 if message is None:
@@ -141,15 +146,13 @@ class Relay:
                 elif message["type"] == "message":
                     self._heard(message["data"])
         finally:
+            self.listening.clear()
             await _close(channel)
 
-    def _came_back(self) -> None:
+    def _works(self) -> None:
         if self._is_away:
             self._is_away = False
             log.warning("relay.redis_back")
-        self.listening.set()
-        # What happened meanwhile was not told.
-        self._hub.tell([Woken(queue) for queue in _QUEUES])
 
     def _heard(self, data: bytes) -> None:
         try:
