@@ -117,6 +117,8 @@ class Params:
         if isinstance(value, dict) and all(place.isdecimal() for place in value):
             value = list(value.values())
         items = value if isinstance(value, list) else [value]
+        # Mastodon.py writes some lists as "id[][]".
+        items = [one for item in items for one in (item if isinstance(item, list) else [item])]
         if len(items) > most:
             raise BadRequest(f"“{name}” has more than {most} entries.")
         return [Params({name: item}).text(name) for item in items if item is not None]
