@@ -50,7 +50,7 @@ def files(instance: Instance) -> int:
 @pytest.mark.attack("PRV-11", "MED-06")
 async def test_a_picture_from_upload_to_deletion(instance: Instance) -> None:
     alice = await instance.account("alice")
-    sent = await upload(instance, alice, picture(size=(800, 600)), description=" A red corner ", focus="-0.5,0.5")
+    sent = await upload(instance, alice, picture(size=(800, 600)), description="A red corner\t ", focus="-0.5,0.5")
     assert_entity("MediaAttachment", sent)
     assert (sent["type"], sent["description"], sent["remote_url"]) == ("image", "A red corner", None)
     original, small = sent["meta"]["original"], sent["meta"]["small"]

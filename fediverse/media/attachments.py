@@ -17,6 +17,7 @@ from fediverse.drafts import MAX_ATTACHMENTS, MAX_DESCRIPTION, AttachmentDraft
 from fediverse.errors import Invalid, NotFound
 from fediverse.tables.actors import actors
 from fediverse.tables.media import attachments
+from fediverse.text import normalise
 
 CONVERT: Final = "media.convert"
 DELETE_FILES: Final = "media.delete"
@@ -41,7 +42,7 @@ def put(tx: Connection, values: dict[str, Any]) -> Row[Any]:
 
 
 def get_own(tx: Connection, attachment_id: int, actor_id: int) -> Row[Any]:
-    """The actor's own file. Raises NotFound for anybody else's, and for that of a post that was deleted."""
+    """The actor's own file. Raises NotFound for anybody else's."""
     row = by_id(tx, attachment_id)
     if row is None or row.actor_id != actor_id:
         raise NotFound(_NOT_FOUND)
@@ -85,7 +86,7 @@ def change(
 
 def check_description(text: str) -> str:
     """The description as it is kept. Raises Invalid for one that is too long."""
-    text = text.strip()
+    text = normalise(text)
     if len(text) > MAX_DESCRIPTION:
         raise Invalid(f"The description has {len(text)} characters; at most {MAX_DESCRIPTION} are allowed. Shorten it.")
     return text
@@ -120,7 +121,8 @@ def check_loose(row: Row[Any]) -> None:
 def discard(tx: Connection, row: Row[Any]) -> None:
     """The loose file is gone. Raises Invalid for one that a post has."""
     check_loose(row)
-    _discard(tx, [row])
+    if not _discard(tx, [row], attachments.c.status_id.is_(None), attachments.c.scheduled_id.is_(None)):
+        raise Invalid(_IN_USE)  # by now
 
 
 def take(
@@ -208,7 +210,7 @@ def purge(tx: Connection, actor_id: int) -> int:
 def sweep(tx: Connection, *, now: Instant) -> int:
     """Some files that were loose for a day are gone; returns how many, none when all are."""
     old = attachments.c.loose_since < now - _LOOSE_FOR
-    return _discard(tx, tx.execute(select(attachments).where(old).limit(_SWEPT_AT_ONCE)).all())
+    return _discard(tx, tx.execute(select(attachments).where(old).limit(_SWEPT_AT_ONCE)).all(), old)
 
 
 def is_shown(tx: Connection, key: str) -> bool:
@@ -242,11 +244,15 @@ def _assign(tx: Connection, attachment_ids: Iterable[int], **values: Any) -> Non
     tx.execute(update(attachments).where(attachments.c.id.in_(list(attachment_ids))).values(**values))
 
 
-def _discard(tx: Connection, rows: Sequence[Row[Any]]) -> int:
-    if rows:
-        tx.execute(delete(attachments).where(attachments.c.id.in_([row.id for row in rows])))
-        _drop_files(tx, [key for row in rows for key in (row.storage_key, row.preview_key, row.source_key)])
-    return len(rows)
+def _discard(tx: Connection, rows: Sequence[Row[Any]], *still: ColumnElement[bool]) -> int:
+    """How many of the rows are gone, with their files: those of which ``still`` is true, whoever else changes them."""
+    if not rows:
+        return 0
+    named = attachments.c.id.in_([row.id for row in rows])
+    keys = (attachments.c.storage_key, attachments.c.preview_key, attachments.c.source_key)
+    gone = tx.execute(delete(attachments).where(named, *still).returning(*keys)).all()
+    _drop_files(tx, [key for row in gone for key in row])
+    return len(gone)
 
 
 def _drop_files(tx: Connection, keys: Iterable[str | None]) -> None:
