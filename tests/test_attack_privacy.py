@@ -134,6 +134,10 @@ def everywhere(instance: Instance, author: str, id_: str) -> list[tuple[str, boo
         "acct": author,
         "id": id_,
         "list_id": id_,
+        "filter_id": id_,
+        "group_key": f"ungrouped-{id_}",
+        "file": "app.css",
+        "date": "2026-01-01",
         "tag": "tagged",
         "hashtag": "tagged",
         "key": "x",
@@ -144,6 +148,8 @@ def everywhere(instance: Instance, author: str, id_: str) -> list[tuple[str, boo
     }
     found = []
     for _, template, path in filled(instance.app, "GET", values=values):
+        if template.startswith("/api/v1/streaming"):  # they never end; what goes out on them has tests of its own
+            continue
         about_account = template.startswith("/api/v1/accounts/{id}")
         names_post = "id" in parameters(template) and "statuses" in template and not about_account
         found.append((path, names_post or template.endswith("/@{acct}/{id}")))
@@ -165,7 +171,7 @@ async def test_a_hidden_post_is_at_no_address_for_anybody_else(scene: Scene) -> 
                 expected = await ask(scene.instance, missing, caller)
                 same = (expected[0], expected[1].replace(NOWHERE, status["id"]), expected[2].replace(NOWHERE, "ID"))
                 assert (code, location, body.replace(status["id"], "ID")) == same, (path, caller.name)
-                assert code in {302, 401, 404, 405}, (path, caller.name, code)
+                assert code in {302, 401, 404, 405} or (code, body) == (200, "[]"), (path, caller.name, code)
                 assert MARKER not in body
                 asked += 1
     assert asked > 6 * 8 * 15
