@@ -15,7 +15,7 @@ import pytest
 from fediverse import access, clock, events, keys, middleware, moderation
 from fediverse.actors import people
 from fediverse.api import streaming
-from fediverse.streaming import sockets
+from fediverse.streaming import news, sockets
 from tests.peers import scripted
 from tests.support.entities import assert_entity
 from tests.support.instance import Account, Instance
@@ -413,6 +413,25 @@ async def test_connections_are_counted(instance: Instance, make_instance: Any, m
             assert response.status == 429
     async with listening(limited, mira):
         pass
+
+
+async def test_what_cannot_be_told_keeps_nothing_else_back(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    mira = await instance.account("mira")
+    read = news.read
+
+    def fail(tx: Any, happened: Any, *rest: Any, **more: Any) -> Any:
+        if any(isinstance(event, events.Edited) for event in happened):
+            raise LookupError("an event that cannot be read")
+        return read(tx, happened, *rest, **more)
+
+    monkeypatch.setattr(news, "read", fail)
+    post = await instance.post(mira, "one")
+    hub = instance.app[keys.HUB]
+    async with listening(instance, mira, stream="user") as stream:
+        hub.dispatch([events.Edited(int(post["id"])), events.Changed(mira.id, "filters_changed")])
+        assert names(await stream.events(1)) == [("user", "filters_changed")]
+        await instance.post(mira, "two")
+        assert names(await stream.events(1)) == [("user", "update")]
 
 
 async def test_a_stop_tells_every_client(make_instance: Any) -> None:

@@ -165,7 +165,7 @@ class Streamer:
                     await self._recheck([self._suspects.pop() for _ in range(len(self._suspects))])
                 while self._pending:
                     batch = [self._pending.popleft() for _ in range(min(_AT_ONCE, len(self._pending)))]
-                    await self._tell(batch)
+                    await self._tell_what_can_be_told(batch)
                     if self._suspects:
                         self._wake.set()
                         break
@@ -173,6 +173,20 @@ class Streamer:
             except Exception:
                 log.exception("streaming.failed")
                 await asyncio.sleep(1)
+
+    async def _tell_what_can_be_told(self, events: Sequence[Event]) -> None:
+        """All of them are told at once; where that fails each by itself, so that none keeps the others back."""
+        try:
+            await self._tell(events)
+        except Unavailable:
+            log.warning("streaming.events_lost", waiting=len(events))
+        except Exception as error:
+            if len(events) == 1:
+                log.exception("streaming.event_failed", kind=type(events[0]).__name__)
+                return
+            log.warning("streaming.batch_failed", reason=repr(error))
+            for event in events:
+                await self._tell_what_can_be_told([event])
 
     async def _tell(self, events: Sequence[Event]) -> None:
         interest = self.board.interest()
