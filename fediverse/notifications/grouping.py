@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
@@ -155,10 +156,16 @@ def _beside(dialect: str) -> tuple[ColumnElement[Any], ...]:
         .subquery("senders")
     )
     joined = func.group_concat(senders.c.sender) if dialect == "sqlite" else func.string_agg(senders.c.sender, ",")
-    return (
-        select(func.count(each.c.id)).where(*of_group).correlate(table).scalar_subquery().label("size"),
-        select(func.min(each.c.id)).where(*of_group).correlate(table).scalar_subquery().label("first_id"),
-        select(joined).select_from(senders).scalar_subquery().label("senders"),
+    size = select(func.count(each.c.id)).where(*of_group).correlate(table).scalar_subquery()
+    first = select(func.min(each.c.id)).where(*of_group).correlate(table).scalar_subquery()
+    # Most of what one is told stands alone: then none of them is looked for.
+    return tuple(
+        case((_in_group(table), found)).label(name)
+        for name, found in (
+            ("size", size),
+            ("first_id", first),
+            ("senders", select(joined).select_from(senders).scalar_subquery()),
+        )
     )
 
 
