@@ -169,7 +169,6 @@ def _insert(
     """The row, and whether it is new."""
     values = _values(urls, author, draft, mentions=mentions, parent=parent, now=now)
     values["emojis"] = emojis.of(tx, draft)
-    values["card_id"] = cards.card_of(tx, urls, values, now=now)
     if quote is not None:
         values |= quote.columns()
     values["card_id"] = cards.card_of(tx, urls, values, now=now)
