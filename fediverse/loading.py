@@ -26,6 +26,7 @@ from fediverse.documents import has_ended
 from fediverse.drafts import QuotePolicy, Visibility
 from fediverse.entities import ConversationView, GroupView, NotificationView, RequestView, StatusView
 from fediverse.notifications import Group, Request
+from fediverse.quick import Quick
 from fediverse.site import Recent
 from fediverse.tables.actors import actors, blocks, follows, mutes
 from fediverse.tables.filters import filter_versions
@@ -43,9 +44,9 @@ _known_cards = Recent(8192)
 
 _me = bindparam("me", type_=BigInteger)
 _ACTORS = Prepared(lambda sql: select(actors).where(sql.within(actors.c.id, "ids")))
-_ACTOR_VERSIONS = Prepared(lambda sql: select(actors.c.id, actors.c.version).where(sql.within(actors.c.id, "ids")))
+_ACTOR_VERSIONS = Quick(lambda sql: select(actors.c.id, actors.c.version).where(sql.within(actors.c.id, "ids")))
 _STATUSES = Prepared(lambda sql: select(posts).where(sql.within(posts.c.id, "ids"), posts.c.deleted_at.is_(None)))
-_STATUS_VERSIONS = Prepared(
+_STATUS_VERSIONS = Quick(
     lambda sql: select(posts.c.id, posts.c.version).where(sql.within(posts.c.id, "ids"), posts.c.deleted_at.is_(None))
 )
 
@@ -71,7 +72,7 @@ def _marks_query(sql: Dialect) -> CompoundSelect[Any, Any]:
     )
 
 
-_MARKS = Prepared(_marks_query)
+_MARKS = Quick(_marks_query)
 _VOTES = Prepared(
     lambda sql: (
         select(poll_votes.c.status_id, poll_votes.c.choice)
@@ -111,7 +112,7 @@ def accounts(tx: Connection, actor_ids: Iterable[int]) -> dict[int, Row[Any]]:
     wanted = set(actor_ids)
     if not wanted:
         return {}
-    heads = tx.execute(_ACTOR_VERSIONS(tx), {"ids": id_list(tx, wanted)}).all()
+    heads = _ACTOR_VERSIONS(tx, {"ids": id_list(tx, wanted)})
     return _whole(tx, heads, _ACTORS, _known_actors)
 
 
@@ -141,7 +142,7 @@ def statuses(
     boosted_ids = {row.boost_of_id for row in rows if row.boost_of_id is not None}
     boosted: dict[int, Row[Any]] = {}
     if boosted_ids:
-        heads = tx.execute(_STATUS_VERSIONS(tx), {"ids": id_list(tx, boosted_ids)}).all()
+        heads = _STATUS_VERSIONS(tx, {"ids": id_list(tx, boosted_ids)})
         boosted = _whole(tx, heads, _STATUSES, _known_statuses)
     authors = dict(known or {})
     needed = {row.author_id for row in rows} | {row.author_id for row in boosted.values()}
@@ -203,14 +204,17 @@ def _add_standings(tx: Connection, views: Sequence[StatusView], viewer_id: int |
     named = {
         view.author.id
         for view in views
-        if view.author.id != viewer_id and not _RELATIONS.isdisjoint(_groups(view.status.quote_policy))
+        if view.status.quote_policy is not None
+        and view.author.id != viewer_id
+        and not _RELATIONS.isdisjoint(_groups(view.status.quote_policy))
     }
     follows_of: dict[str, set[int]] = {"followers": set(), "following": set()}
     if named:
         for group, other in tx.execute(_FOLLOWS(tx), {"me": viewer_id, "ids": id_list(tx, named)}):
             follows_of[group].add(other)
     for view in views:
-        view.may_quote = _may_quote(view, viewer_id, follows_of)
+        if view.status.quote_policy is not None or view.status.author_id == viewer_id:
+            view.may_quote = _may_quote(view, viewer_id, follows_of)
 
 
 _RELATIONS = frozenset({"followers", "following"})
@@ -405,7 +409,7 @@ def requests(tx: Connection, found: Sequence[Request], viewer_id: int) -> list[R
 def _by_id(tx: Connection, status_ids: Iterable[int]) -> list[Row[Any]]:
     """The statuses that are not deleted, in no order."""
     wanted = set(status_ids)
-    heads = tx.execute(_STATUS_VERSIONS(tx), {"ids": id_list(tx, wanted)}).all() if wanted else []
+    heads = _STATUS_VERSIONS(tx, {"ids": id_list(tx, wanted)}) if wanted else []
     return list(_whole(tx, heads, _STATUSES, _known_statuses).values())
 
 
@@ -444,15 +448,17 @@ def _marks(tx: Connection, rows: Sequence[Row[Any]], viewer_id: int | None) -> _
         "ids": id_list(tx, {row.id for row in rows}),
         "conversations": id_list(tx, {row.conversation_id for row in rows}),
     }
-    found = tx.execute(_MARKS(tx), values).all()
+    found = _MARKS(tx, values)
     for mark, status_id in found:
         marks.setdefault(mark, set()).add(status_id)
+    if len(found) == 1 and "filters" in marks:  # of its own; the statuses were not touched
+        return {"filters": marks["filters"]}
     return marks if found else {}
 
 
 def _view(row: Row[Any], authors: dict[int, Row[Any]], marks: _Marks) -> StatusView:
     author = authors[row.author_id]
-    if not marks:  # most posts of most pages were never touched by the viewer
+    if len(marks) < 2:  # most posts of most pages were never touched by the viewer
         return StatusView(row, author)
     return StatusView(
         row,

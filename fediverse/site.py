@@ -63,7 +63,9 @@ class Site:
     #: By which push services know this instance; clients subscribe with it.
     vapid_key: str = ""
     accounts: Recent = field(default_factory=lambda: Recent(4096), compare=False, repr=False)
-    statuses: Recent = field(default_factory=lambda: Recent(8192), compare=False, repr=False)
+    statuses: Recent = field(default_factory=lambda: Recent(4096), compare=False, repr=False)
+    #: Whole statuses as they are sent.
+    sent: Recent = field(default_factory=lambda: Recent(8192), compare=False, repr=False)
     cards: Recent = field(default_factory=lambda: Recent(2048), compare=False, repr=False)
 
     @property

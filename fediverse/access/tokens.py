@@ -15,6 +15,7 @@ from fediverse.clock import DAY, Instant
 from fediverse.db import Prepared, id_list
 from fediverse.db import insert as upsert
 from fediverse.ids import new_id
+from fediverse.quick import Quick
 from fediverse.tables.access import oauth_apps, oauth_tokens
 from fediverse.tables.actors import actors, memberships, people
 
@@ -66,7 +67,7 @@ _TOKENS = (
     )
     .where(oauth_tokens.c.revoked_at.is_(None))
 )
-_BEARER = _TOKENS.where(oauth_tokens.c.token_hash == bindparam("token_hash"))
+_BEARER = Quick(lambda _sql: _TOKENS.where(oauth_tokens.c.token_hash == bindparam("token_hash")))
 _LASTING = Prepared(lambda sql: _TOKENS.where(sql.within(oauth_tokens.c.id, "ids")))
 
 
@@ -76,9 +77,10 @@ def bearer(tx: Connection, token: str, *, waiting: bool = False) -> Credentials 
     A membership that ended ends the token with it. ``waiting`` lets in whoever has yet to confirm an e-mail address
     or to be approved.
     """
-    row = tx.execute(_BEARER, {"token_hash": fingerprint(token)}).one_or_none()
-    if row is None:
+    rows = _BEARER(tx, {"token_hash": fingerprint(token)})
+    if not rows:
         return None
+    row = rows[0]
     if row.person_id is None:
         return Credentials(0, 0, row.app_id, held(row.scopes), "", row.id, row.used_at)
     if not _may_act(row, waiting=waiting):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row
 
 from fediverse import entities, filters, hashtags, loading
@@ -31,7 +32,7 @@ def timeline(
         return [row.id for row in rows], shown
 
     views, ends = filled(page, kept)
-    return Listing([entities.status(view, site, viewer_id) for view in views], ends)
+    return Listing([entities.status_json(view, site, viewer_id) for view in views], ends)
 
 
 def marked_statuses(tx: Connection, rows: Sequence[tuple[int, Row[Any]]], call: Call) -> Listing:
@@ -57,6 +58,6 @@ def status(tx: Connection, row: Row[Any], call: Call) -> dict[str, Any]:
     return entities.status(loading.status(tx, row, call.viewer_id), call.site, call.viewer_id)
 
 
-def _statuses(tx: Connection, rows: Sequence[Row[Any]], call: Call) -> list[dict[str, Any]]:
+def _statuses(tx: Connection, rows: Sequence[Row[Any]], call: Call) -> list[dict[str, Any] | orjson.Fragment]:
     site, viewer_id = call.site, call.viewer_id
-    return [entities.status(view, site, viewer_id) for view in loading.statuses(tx, rows, viewer_id)]
+    return [entities.status_json(view, site, viewer_id) for view in loading.statuses(tx, rows, viewer_id)]

@@ -76,7 +76,7 @@ class Call:
 class Listing:
     """A page of entities, or an object with one; ``cursors`` are the ids to page by, newest first, empty at the end."""
 
-    items: Sequence[dict[str, Any] | str] | dict[str, Any]
+    items: Sequence[dict[str, Any] | orjson.Fragment | str] | dict[str, Any]
     cursors: Sequence[int] = field(default=())
 
 

@@ -51,6 +51,7 @@ from fediverse.entities.statuses import (
     history,
     poll,
     status,
+    status_json,
     status_source,
     visibility_name,
 )
@@ -114,6 +115,7 @@ __all__ = [
     "scheduled_status",
     "server_metadata",
     "status",
+    "status_json",
     "status_source",
     "suggestion",
     "tag",

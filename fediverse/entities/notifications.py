@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from fediverse.clock import Instant, rfc3339
 from fediverse.entities.accounts import account
 from fediverse.entities.admin import account_warning, report, severance
-from fediverse.entities.statuses import StatusView, status
+from fediverse.entities.statuses import StatusView, status, status_json
 from fediverse.site import Site
 
 
@@ -52,7 +52,7 @@ def notification(view: NotificationView, site: Site, viewer_id: int) -> dict[str
         "account": account(view.account, site),
     }
     if view.status is not None:
-        entity["status"] = status(view.status, site, viewer_id)
+        entity["status"] = status_json(view.status, site, viewer_id)
     if view.report is not None:
         entity["report"] = report(*view.report, site)
     if view.warning is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from html import escape
+from operator import attrgetter
 from typing import Any
 
+import orjson
 from sqlalchemy import Row
 
 from fediverse.clock import rfc3339
@@ -26,6 +28,7 @@ __all__ = [
     "history",
     "poll",
     "status",
+    "status_json",
     "status_source",
     "visibility_name",
 ]
@@ -103,10 +106,58 @@ def status(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any
         entity["reblogged"] = view.boosted
         entity["muted"] = view.muted
         entity["bookmarked"] = view.bookmarked
-        entity["filtered"] = [match.result for match in view.filtered]
+        entity["filtered"] = _filtered(view)
         if row.author_id == viewer_id:
             entity["pinned"] = view.pinned
     return entity
+
+
+def status_json(view: StatusView, site: Site, viewer_id: int | None) -> dict[str, Any] | orjson.Fragment:
+    """A Status for ``orjson.dumps``; most that are asked for were written before, and are not written again."""
+    key = _sent_as(view, viewer_id)
+    if key is None:
+        return status(view, site, viewer_id)
+    known: bytes | None = site.sent.get(key)
+    if known is None:
+        entity = status(view, site, viewer_id)
+        if view.filtered:
+            del entity["filtered"]
+        known = orjson.dumps(entity)
+        site.sent.put(key, known)
+    if not view.filtered:
+        return orjson.Fragment(known)
+    return orjson.Fragment(b"".join((known[:-1], b',"filtered":', orjson.dumps(_filtered(view)), b"}")))
+
+
+def _filtered(view: StatusView) -> list[dict[str, Any]]:
+    return [match.result for match in view.filtered]
+
+
+# What of a view decides how it is written; where anything else of it says something, it is written anew.
+_FLAGS = ("favourited", "boosted", "bookmarked", "muted", "pinned", "may_quote")
+_FURTHER = [
+    one for one in fields(StatusView) if one.name not in {"status", "author", "boost", "card", "filtered", *_FLAGS}
+]
+_UNUSUAL = attrgetter(*(one.name for one in _FURTHER))
+_USUAL = tuple(one.default for one in _FURTHER)
+_VIEWED = attrgetter(*_FLAGS)
+
+
+def _sent_as(view: StatusView, viewer_id: int | None) -> Hashable | None:
+    """All that decides how the view is written, as a key; None where that is too much."""
+    row, author = view.status, view.author
+    if row.poll is not None or row.quote_uri is not None or _UNUSUAL(view) != _USUAL:
+        return None
+    inner: Hashable = None
+    if view.boost is not None:
+        if view.boost.filtered:
+            return None
+        inner = _sent_as(view.boost, viewer_id)
+        if inner is None:
+            return None
+    viewed = viewer_id is not None and (row.author_id == viewer_id, bool(view.filtered), _VIEWED(view))
+    card = None if view.card is None else (view.card.id, view.card.version)
+    return (row.id, row.version, author.id, author.version, viewed, card, inner)
 
 
 def _status(row: Row[Any], author: Row[Any], site: Site) -> dict[str, Any]:

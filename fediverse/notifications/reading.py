@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from fediverse.db import Prepared, id_list
 from fediverse.paging import Page, Shape
+from fediverse.quick import Quick
 from fediverse.tables.actors import actors
 from fediverse.tables.timelines import markers
 from fediverse.tables.timelines import notifications as table
@@ -85,13 +86,21 @@ def sender_shows(notification: FromClause) -> ColumnElement[bool]:
 
 def page(tx: Connection, actor_id: int, page: Page, wanted: Wanted = ALL) -> list[Row[Any]]:
     """A page of what the actor was told, newest first."""
-    statement = _page(wanted.conditions, page.shape)
-    return page.newest_first(tx.execute(statement, {**wanted.parameters(actor_id), **page.parameters}).all())
+    values = {**wanted.parameters(actor_id), **page.parameters}
+    by_kind, without_kind, _, _ = wanted.conditions
+    if by_kind or without_kind:
+        return page.newest_first(tx.execute(_page(wanted.conditions, page.shape), values).all())
+    return page.newest_first(_quick_page(wanted.conditions, page.shape)(tx, values))
 
 
 @cache
 def _page(conditions: _Conditions, shape: Shape) -> Select[Any]:
     return Page.bounded(wanted_by(select(table), conditions), table.c.id, shape)
+
+
+@cache
+def _quick_page(conditions: _Conditions, shape: Shape) -> Quick:
+    return Quick(lambda _sql: _page(conditions, shape))
 
 
 def get(tx: Connection, actor_id: int, notification_id: int) -> Row[Any] | None:

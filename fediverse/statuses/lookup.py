@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, bindparam, ex
 from fediverse.db import Prepared, id_list
 from fediverse.drafts import Visibility
 from fediverse.errors import NotFound
+from fediverse.quick import Quick
 from fediverse.tables.actors import actors
 from fediverse.tables.statuses import status_edits, status_tags, statuses, tags
 from fediverse.text import fold_tag
@@ -113,8 +114,8 @@ def history(tx: Connection, status_id: int) -> Sequence[Row[Any]]:
 
 def find_tag(tx: Connection, name: str, *, hidden: bool = False) -> Row[Any] | None:
     """The hashtag, however it is spelt, if anybody may know that it is in use; ``hidden``: in any case."""
-    found = select(tags).where(tags.c.name == fold_tag(name))
-    return tx.execute(found if hidden else found.where(_used_openly())).first()
+    found = (_TAG if hidden else _OPEN_TAG)(tx, {"name": fold_tag(name)})
+    return found[0] if found else None
 
 
 def tags_named(tx: Connection, prefix: str, *, limit: int, offset: int = 0) -> Sequence[Row[Any]]:
@@ -141,3 +142,8 @@ def _used_openly() -> ColumnElement[bool]:
         )
         .correlate_except(status_tags, statuses)
     )
+
+
+_NAMED_TAG = select(tags).where(tags.c.name == bindparam("name"))
+_TAG = Quick(lambda _sql: _NAMED_TAG)
+_OPEN_TAG = Quick(lambda _sql: _NAMED_TAG.where(_used_openly()))

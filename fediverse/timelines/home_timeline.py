@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     Text,
     and_,
     bindparam,
@@ -32,6 +31,7 @@ from fediverse.clock import DAY, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import Visibility
 from fediverse.paging import Page, Shape
+from fediverse.quick import Quick
 from fediverse.tables.actors import follows
 from fediverse.tables.statuses import HEAD, statuses
 from fediverse.tables.timelines import home_entries
@@ -250,12 +250,12 @@ def withdraw(tx: Connection, actor_id: int, author_id: int) -> None:
 
 def home(tx: Connection, actor_id: int, page: Page, *, now: Instant) -> list[Row[Any]]:
     """A page of the actor's home timeline, boosts among it: the heads of ``statuses``, for ``loading.statuses``."""
-    statement = _home_page(page.shape)
-    return page.newest_first(tx.execute(statement, {"me": actor_id, "now": now, **page.parameters}).all())
+    values = {"me": actor_id, "now": now, **page.parameters}
+    return page.newest_first(_home_page(page.shape)(tx, values))
 
 
 @cache
-def _home_page(shape: Shape) -> Select[Any]:
+def _home_page(shape: Shape) -> Quick:
     subject = statuses.alias("subject")
     me = _number("me")
     statement = (
@@ -269,4 +269,4 @@ def _home_page(shape: Shape) -> Select[Any]:
             home_entries.c.author_id.not_in(exclusively_listed(me)),
         )
     )
-    return Page.bounded(statement, home_entries.c.status_id, shape)
+    return Quick(lambda _sql: Page.bounded(statement, home_entries.c.status_id, shape))

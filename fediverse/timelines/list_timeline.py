@@ -24,6 +24,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    func,
     or_,
     select,
     true,
@@ -31,7 +32,9 @@ from sqlalchemy import (
 
 from fediverse.clock import Instant
 from fediverse.db import Dialect, Prepared, id_list
+from fediverse.ids import MAX_ID
 from fediverse.paging import Page, Shape
+from fediverse.quick import Quick
 from fediverse.tables.lists import list_members, lists
 from fediverse.tables.statuses import HEAD, statuses
 from fediverse.tables.timelines import home_entries
@@ -46,11 +49,11 @@ _policy = bindparam("policy", type_=Text)
 
 def list_(tx: Connection, row: Row[Any], page: Page, *, now: Instant) -> list[Row[Any]]:
     """A page of what a list (a row of ``lists``) shows to its owner: heads, for ``loading.statuses``."""
-    values = {"me": row.actor_id, "list": row.id, "now": now, "window": _LOOKED_THROUGH}
+    values = {"me": row.actor_id, "list": row.id, "now": now, "window": _LOOKED_THROUGH, "one": 1}
     values |= {"policy": row.replies_policy, **page.parameters}
-    found = tx.execute(_among_the_latest(page.shape), values).all()
+    found = _among_the_latest(page.shape)(tx, values)
     if len(found) < page.limit:
-        found = tx.execute(_of_each_member(page.shape)(tx), values).all()
+        found = _of_each_member(page.shape)(tx, values)
     return page.newest_first(found)
 
 
@@ -89,10 +92,16 @@ def _answers_whom_it_may(
 
 
 @cache
-def _among_the_latest(shape: Shape) -> Select[Any]:
-    latest = select(home_entries).where(home_entries.c.actor_id == _me)
-    latest = Page.bounded(latest, home_entries.c.status_id, shape, limit="window")
-    entries = latest.subquery("entries")
+def _among_the_latest(shape: Shape) -> Quick:
+    # Up to the last of so many entries: a subquery of the entries themselves would be read to its end each time.
+    other = home_entries.alias("other")
+    window = Page.bounded(
+        select(other.c.status_id).where(other.c.actor_id == _me), other.c.status_id, shape, limit="one"
+    )
+    end = func.coalesce(
+        window.offset(bindparam("window", type_=BigInteger)).scalar_subquery(), MAX_ID if shape[2] else 0
+    )
+    entries = home_entries
     subject = statuses.alias("subject")
     statement = (
         select(*HEAD)
@@ -100,16 +109,18 @@ def _among_the_latest(shape: Shape) -> Select[Any]:
         .join(statuses, statuses.c.id == entries.c.status_id)
         .join(subject, subject.c.id == entries.c.subject_id)
         .where(
+            entries.c.actor_id == _me,
+            entries.c.status_id <= end if shape[2] else entries.c.status_id >= end,
             _member(entries.c.author_id, _list),
             wanted_by(_me, entries, subject, now=_now),
             _answers_whom_it_may(statuses, _policy, _list, _me),
         )
     )
-    return Page.bounded(statement, entries.c.status_id, shape)
+    return Quick(lambda _sql: Page.bounded(statement, entries.c.status_id, shape))
 
 
 @cache
-def _of_each_member(shape: Shape) -> Prepared[Select[Any]]:
+def _of_each_member(shape: Shape) -> Quick:
     def build(sql: Dialect) -> Select[Any]:
         latest = statuses.alias("latest")
         entries = home_entries.alias("entries")
@@ -136,7 +147,7 @@ def _of_each_member(shape: Shape) -> Prepared[Select[Any]]:
             )
         return Page.bounded(statement, statuses.c.id, shape)
 
-    return Prepared(build)
+    return Quick(build)
 
 
 def _showing(sql: Dialect) -> Select[Any]:

@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, and_,
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
 from fediverse.paging import Page, Shape
+from fediverse.quick import Quick
 from fediverse.tables.actors import blocks
 from fediverse.tables.statuses import HEAD, mentions, pins, status_tags, statuses
 from fediverse.visibility import has_media, muted_by, shown_where, shows, to_somebody_else
@@ -63,15 +64,15 @@ def public(
     only_media: bool = False,
 ) -> list[Row[Any]]:
     """A page of the public timeline: everybody's public posts that are no boosts and no replies to others."""
-    statement = _public(Which(local, remote, only_media), page.shape, viewer_id is not None)
-    return page.newest_first(tx.execute(statement, {"me": viewer_id, "now": now, **page.parameters}).all())
+    ask = _public(Which(local, remote, only_media), page.shape, viewer_id is not None)
+    return page.newest_first(ask(tx, {"me": viewer_id, "now": now, **page.parameters}))
 
 
 @lru_cache(_KEPT)
-def _public(which: Which, shape: Shape, signed_in: bool) -> Select[Any]:
+def _public(which: Which, shape: Shape, signed_in: bool) -> Quick:
     shown = shows(statuses.c.author_id, viewer_id=_me if signed_in else None)
     statement = select(*HEAD).where(statuses.c.listed, shown)
-    return Page.bounded(which.of(statement, signed_in=signed_in), statuses.c.id, shape)
+    return Quick(lambda _sql: Page.bounded(which.of(statement, signed_in=signed_in), statuses.c.id, shape))
 
 
 def link(tx: Connection, card_id: int, page: Page, *, viewer_id: int | None, now: Instant) -> list[Row[Any]]:
@@ -114,11 +115,11 @@ def tag(
         for number, tag_id in enumerate(ids)
     }
     values = {"me": viewer_id, "now": now, **named, **page.parameters}
-    return page.newest_first(tx.execute(statement, values).all())
+    return page.newest_first(statement(tx, values))
 
 
 @lru_cache(_KEPT)
-def _tag(which: Which, shape: Shape, signed_in: bool, counts: tuple[int, int, int]) -> Select[Any]:
+def _tag(which: Which, shape: Shape, signed_in: bool, counts: tuple[int, int, int]) -> Quick:
     wanted, required, unwanted = counts
     shown = (
         statuses.c.visibility == Visibility.PUBLIC,
@@ -137,7 +138,8 @@ def _tag(which: Which, shape: Shape, signed_in: bool, counts: tuple[int, int, in
         statement = select(*HEAD).where(or_(*(_tagged(f"any_{number}") for number in range(wanted))), *shown)
     statement = statement.where(*(_tagged(f"all_{number}") for number in range(required)))
     statement = statement.where(*(not_(_tagged(f"none_{number}")) for number in range(unwanted)))
-    return Page.bounded(which.of(statement, signed_in=signed_in), column, shape)
+    narrowed = which.of(statement, signed_in=signed_in)
+    return Quick(lambda _sql: Page.bounded(narrowed, column, shape))
 
 
 def account(
