@@ -114,7 +114,7 @@ async def test_a_filter_is_made_changed_and_deleted(instance: Instance) -> None:
         {"keywords_attributes": [{"keyword": "x" * 513}]},
     ):
         await call("POST", "", 422, **{"title": "t", "context": ["home"], **wrong})
-    for wrong in ({"keywords_attributes": "x"}, {"expires_in": "soon"}, {"title": "a\0b"}, {"context": [["home"]]}):
+    for wrong in ({"keywords_attributes": "x"}, {"expires_in": "soon"}, {"title": "a\0b"}, {"context": [{"a": "b"}]}):
         await call("POST", "", 400, **{"title": "t", "context": ["home"], **wrong})
     await call("PUT", f"/{made['id']}", 404, keywords_attributes=[{"id": "1", "keyword": "x"}])
     for path in ("/x", "/99999999999999999999", "/-1", "/keywords/x", "/statuses/1"):
