@@ -175,7 +175,7 @@ async def test_a_challenge_that_is_none_is_refused(instance: Instance, browser: 
     assert (page.status, "Location" in page.headers) == (400, False)
 
 
-PROGRAMS = ("/api/", "/users/", "/inbox", "/oauth/token", "/oauth/revoke")
+PROGRAMS = ("/api/", "/users/", "/inbox", "/oauth/token", "/oauth/revoke", "/oauth/userinfo")
 CROSS_SITE = (
     {"Origin": "https://evil.example"},
     {"Origin": "null"},

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from aiohttp import web
 
+# Of what no test says more than that there is something.
+_USUAL = {"date": "2026-01-31", "group_key": "ungrouped-1", "file": "lists.csv"}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -26,6 +28,12 @@ def parameters(template: str) -> list[str]:
 
 
 def filled(app: web.Application, *methods: str, values: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """(method, template, path) of every route; every parameter must have its value."""
+    """(method, template, path) of every route; every parameter must have its value, other ids that of ``id``."""
+    given = {**_USUAL, **values}
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        return given["id"] if name.endswith("_id") and name not in given else given[name]
+
     for method, template in templates(app, *methods):
-        yield method, template, _PARAMETER.sub(lambda found: values[found[1]], template)
+        yield method, template, _PARAMETER.sub(value, template)
