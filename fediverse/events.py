@@ -45,6 +45,14 @@ class Surfaced:
 
 
 @dataclass(frozen=True, slots=True)
+class Entered:
+    """A status came into the home timelines of these actors, some hundred at most, for another reason than a follow."""
+
+    status_id: int
+    actor_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Edited:
     """What a status says has changed."""
 
@@ -103,7 +111,18 @@ class AccessChanged:
     actor_id: int = 0
 
 
-Event = Woken | Surfaced | Edited | Deleted | Notified | ConversationChanged | Changed | Announcement | AccessChanged
+Event = (
+    Woken
+    | Surfaced
+    | Entered
+    | Edited
+    | Deleted
+    | Notified
+    | ConversationChanged
+    | Changed
+    | Announcement
+    | AccessChanged
+)
 Listener = Callable[[Any], None]
 
 _KINDS: Final[dict[str, type[Any]]] = {
@@ -111,6 +130,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
     for kind in (
         Woken,
         Surfaced,
+        Entered,
         Edited,
         Deleted,
         Notified,

@@ -20,6 +20,7 @@ from tests.support.instance import Instance
     [
         events.Woken("jobs"),
         events.Surfaced(1, 2, 3, 2**62),
+        events.Entered(1, (2, 3)),
         Edited(1),
         Deleted(1, listed=True, public=True, local=True, has_media=True, tags=("a", "ß")),
         Notified(((1, 2), (3, 4))),

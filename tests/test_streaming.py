@@ -16,6 +16,7 @@ from fediverse import access, clock, events, keys, middleware, moderation
 from fediverse.actors import people
 from fediverse.api import streaming
 from fediverse.streaming import news, sockets
+from fediverse.timelines import tagged
 from tests.peers import scripted
 from tests.support.entities import assert_entity
 from tests.support.instance import Account, Instance
@@ -161,6 +162,22 @@ async def test_lists_show_what_their_members_say(instance: Instance) -> None:
         await instance.call("PUT", f"/api/v1/statuses/{post['id']}", by=mira, json={"status": "changed"})
         await instance.call("DELETE", f"/api/v1/statuses/{post['id']}", by=mira)
         assert names(await home.events(3)) == [("list", "status.update"), ("user", "delete"), ("list", "delete")]
+
+
+async def test_hashtags_that_many_follow_stream_to_all_of_them(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tagged, "DIRECTLY", 1)
+    mira, noor, olaf = [await instance.account(name) for name in ("mira", "noor", "olaf")]
+    for each in (noor, olaf):
+        await instance.call("POST", "/api/v1/tags/rivers/follow", by=each)
+    async with listening(instance, noor, stream="user") as first, listening(instance, olaf, stream="user") as second:
+        post = await instance.post(mira, "All #rivers")
+        await instance.tick()
+        for stream in (first, second):
+            ((_, event, payload),) = await stream.events(1)
+            assert (event, payload["id"]) == ("update", post["id"])
+            await stream.settled()
 
 
 async def test_server_sent_events(instance: Instance) -> None:

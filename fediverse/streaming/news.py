@@ -13,7 +13,17 @@ from fediverse import conversations, entities, filters, loading, notifications, 
 from fediverse.clock import Instant
 from fediverse.drafts import Visibility
 from fediverse.entities import NotificationView, StatusView
-from fediverse.events import Announcement, Changed, ConversationChanged, Deleted, Edited, Event, Notified, Surfaced
+from fediverse.events import (
+    Announcement,
+    Changed,
+    ConversationChanged,
+    Deleted,
+    Edited,
+    Entered,
+    Event,
+    Notified,
+    Surfaced,
+)
 from fediverse.site import Site
 from fediverse.streaming.board import Interest, Key
 from fediverse.streaming.channels import DIRECT, HASHTAG, HASHTAG_LOCAL, LIST, NOTIFICATIONS, USER
@@ -21,7 +31,7 @@ from fediverse.streaming.views import ANYBODY, Payloads, for_viewers, payloads, 
 from fediverse.text import fold_tag
 from fediverse.visibility import unwelcome
 
-HEARD: Final = (Surfaced, Edited, Deleted, Notified, ConversationChanged, Changed, Announcement)
+HEARD: Final = (Surfaced, Entered, Edited, Deleted, Notified, ConversationChanged, Changed, Announcement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ def matters(event: Event, interest: Interest) -> bool:
             return any((DIRECT, actor_id) in interest.shared for actor_id in actor_ids)
         case Changed(actor_id):
             return actor_id in interest.notified
+        case Entered(actor_ids=actor_ids):
+            return not interest.readers.isdisjoint(actor_ids)
         case Surfaced(after=after) if after:
             return bool(interest.readers)
         case _:
@@ -51,7 +63,7 @@ def matters(event: Event, interest: Interest) -> bool:
 def read(tx: Connection, events: Sequence[Event], interest: Interest, site: Site, *, now: Instant) -> list[Delivery]:
     """What is to be sent because of the events, in their order."""
     news = _News(tx, interest, site, now)
-    changed = [event.status_id for event in events if isinstance(event, Surfaced | Edited)]
+    changed = [event.status_id for event in events if isinstance(event, Surfaced | Entered | Edited)]
     found = statuses.by_ids(tx, changed) if changed else {}
     views = {view.status.id: view for view in loading.statuses(tx, list(found.values()), None)}
     told = [pair for event in events if isinstance(event, Notified) for pair in event.told]
@@ -62,6 +74,8 @@ def read(tx: Connection, events: Sequence[Event], interest: Interest, site: Site
         match event:
             case Surfaced() if event.status_id in views:
                 deliveries += news.surfaced(event, views[event.status_id])
+            case Entered() if event.status_id in views:
+                deliveries += news.entered(event, views[event.status_id])
             case Edited() if event.status_id in views:
                 deliveries += news.edited(event, views[event.status_id])
             case Deleted():
@@ -96,6 +110,9 @@ class _News:
             among=self._interest.readers,
         )
         return self._shown("update", view, readers, [] if event.after else self._shared(view))
+
+    def entered(self, event: Entered, view: StatusView) -> list[Delivery]:
+        return self._shown("update", view, set(event.actor_ids) & self._interest.readers, [])
 
     def edited(self, event: Edited, view: StatusView) -> list[Delivery]:
         having = timelines.having(self._tx, event.status_id, among=self._interest.readers)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Row, Select, alias, and_, bindparam, cast, delete, exists, select
-from sqlalchemy.dialects import postgresql
 
-from fediverse import ids, jobs
+from fediverse import events, ids, jobs
 from fediverse.db import Dialect, Prepared
 from fediverse.tables.actors import follows
 from fediverse.tables.hashtags import tag_follows
@@ -31,12 +30,13 @@ _next: Select[tuple[int]] = (
 _AHEAD: Final = select(_next.scalar_subquery(), _next.offset(_skipped).scalar_subquery())
 
 
-def _spread(sql: Dialect) -> postgresql.Insert:
+def _spread(sql: Dialect) -> Any:
     receiving = select(
         tag_follows.c.actor_id, cast(_status, BigInteger), cast(_author, BigInteger), cast(_status, BigInteger)
     ).where(tag_follows.c.tag_id.in_(_tags_of_it), tag_follows.c.id > _after, tag_follows.c.id <= _until)
     columns = ["actor_id", "status_id", "author_id", "subject_id"]
-    return sql(home_entries).from_select(columns, receiving).on_conflict_do_nothing()
+    statement = sql(home_entries).from_select(columns, receiving).on_conflict_do_nothing()
+    return statement.returning(home_entries.c.actor_id)
 
 
 _SPREAD: Final = Prepared(_spread)
@@ -53,7 +53,9 @@ def spread_tagged(tx: Connection, status: Row[Any], *, after: int = 0) -> None:
     first, last = tx.execute(_AHEAD, facts).one()
     if first is None:
         return
-    tx.execute(_SPREAD(tx), {**facts, "until": last if last is not None else ids.MAX_ID})
+    entered = tx.scalars(_SPREAD(tx), {**facts, "until": last if last is not None else ids.MAX_ID}).all()
+    if after and entered:  # the first ones hear of it with those who follow the author
+        events.after_commit(tx, events.Entered(status.id, tuple(entered)))
     if last is not None:
         # Once, also where a crash has this batch done again.
         payload = {"status_id": status.id, "after": last}
