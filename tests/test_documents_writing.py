@@ -103,6 +103,7 @@ def actor(**changes: Any) -> Any:
         "created_at": NOW,
         "also_known_as": [],
         "attribution_domains": [],
+        "emojis": [],
         "fields": [],
         "sensitized_at": None,
     }
