@@ -52,6 +52,7 @@ def create_app(settings: Settings, *, run_workers: bool = True, patience: Patien
         *throttle.throttle(settings),
     ]
     app = web.Application(middlewares=outermost_first, client_max_size=MAX_BODY)
+    app.on_response_prepare.append(middleware.secure_streams)
     urls = settings.urls
     app[keys.SETTINGS] = settings
     app[keys.URLS] = urls

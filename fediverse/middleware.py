@@ -106,6 +106,12 @@ def _translated(error: web.HTTPException) -> FediverseError:
             return BadRequest(error.text or "The request is malformed.")
 
 
+async def secure_streams(request: web.Request, response: web.StreamResponse) -> None:
+    """What is sent piece by piece carries the security headers, too: it is begun before the middleware sees it."""
+    if not isinstance(response, web.Response):
+        secure(request, response)
+
+
 def headers_of_text() -> Any:
     """Refuses requests with a header that is not UTF-8: no database takes one, and none means anything here."""
 
