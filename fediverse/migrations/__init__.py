@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -36,8 +38,36 @@ def upgrade(engine: Engine) -> bool:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))
         config.attributes["connection"] = connection
-        with connection.begin():
+        with _without_cascades(connection), connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             command.upgrade(config, "head")
+            _check_references(connection)
     return True
+
+
+@contextmanager
+def _without_cascades(connection: Connection) -> Iterator[None]:
+    """On SQLite a table that is made anew takes nothing with it.
+
+    There a table is altered by copying it, and dropping the old one deletes its rows: while foreign keys are heeded,
+    whatever refers to them is deleted too. They can be switched between transactions only.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_references(connection: Connection) -> None:
+    """Everything that is referred to is still there. Raises RuntimeError, and the migration is undone."""
+    if connection.dialect.name == "sqlite":
+        lost = connection.execute(text("PRAGMA foreign_key_check")).first()
+        if lost is not None:
+            raise RuntimeError(f"A migration would leave a row of {lost[0]} that refers to nothing in {lost[2]}.")
