@@ -23,7 +23,7 @@ GROUPS: tuple[tuple[tuple[str, ...], Run], ...] = (
     (("fanout",), fanout.run),
     (("post",), posting.run),
     (("inbox",), inbox.run),
-    (("home", "public", "notifications", "groups"), reading.run),
+    (("home", "public", "list", "hashtag", "notifications", "groups"), reading.run),
     (("search",), searching.run),
     (("actor", "webfinger", "profile"), documents.run),
     (("picture",), pictures.run),

@@ -17,6 +17,7 @@ from benchmarks.stage import Setting, Stage, checked, figure, stage
 _AT_ONCE = 8
 _OWN_POSTS = 20
 _PAGE = 40
+HASHTAG = "benchmark"
 _MISSES = 10
 # Replies to others are to a post that came so many posts ago: it is known by then.
 _AGO = 200
@@ -61,9 +62,13 @@ async def notes(place: Stage, authors: list[Peer], what: str) -> Figure:
 
 
 async def fill(place: Stage, count: int) -> None:
-    """The account has at least ``count`` posts in its home timeline, half of them mentioning it."""
+    """The account has at least ``count`` posts in its home timeline, half of them mentioning it, all with a hashtag."""
     authors = await friends(place)
-    requests = [place.delivery(author, create) for author, create in _creates(place, authors, "fill", count)]
+    made = _creates(place, authors, "fill", count)
+    for author, create in made:
+        tag = {"type": "Hashtag", "name": f"#{HASHTAG}", "href": f"{author.base}/tags/{HASHTAG}"}
+        create["object"]["tag"].append(tag)
+    requests = [place.delivery(author, create) for author, create in made]
     checked(await drive(place.client, requests, at_once=_AT_ONCE), count)
     await place.tree.quiet()
     await _shown(place, "/api/v1/timelines/home", "fill", count)

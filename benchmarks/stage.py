@@ -59,6 +59,10 @@ class Stage:
         """A request of the account's to the client API."""
         return plain("GET", self.server.url + path, headers=self._headers)
 
+    def send(self, path: str, value: Document) -> bytes:
+        """A request of the account's that changes something through the client API."""
+        return plain("POST", self.server.url + path, headers=self._headers, body=orjson.dumps(value))
+
     def post(self, text: str) -> bytes:
         """A request that posts a Note."""
         body = orjson.dumps({"status": text, "visibility": "public"})
