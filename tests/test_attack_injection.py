@@ -356,7 +356,8 @@ async def test_every_route_sends_the_headers_that_protect(instance: Instance, br
                     assert parts["script-src"] == ["'self'"]
                 assert answer.headers.get("Access-Control-Allow-Credentials") is None
     # Signed in, the pages with forms.
-    for path in ("/home", "/settings/profile", "/settings/password", "/compose", "/notifications", "/requests"):
+    settings = [f"/settings/{name}" for name in ("profile", "account", "password", "apps", "transfer")]
+    for path in ("/home", *settings, "/settings/transfer/lists.csv", "/compose", "/notifications", "/requests"):
         page = await browser.get(path)
         assert (page.status, page.headers["X-Frame-Options"]) == (200, "DENY")
         assert "no-store" in page.headers["Cache-Control"]
