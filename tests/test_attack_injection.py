@@ -123,6 +123,9 @@ def accounts_in(answer: Any) -> Iterator[dict[str, Any]]:
             yield from accounts_in(part)
 
 
+FORM_PARTS = {("hidden", "csrf"), ("hidden", "back"), ("radio", "choice"), ("checkbox", "choice")}
+
+
 def assert_page_harmless(page: PageSeen, instance: Instance) -> None:
     """Nothing runs, every address is a path of this server's or http(s), and whoever wrote it stays a stranger."""
     assert page.status == 200, (page.url, page.status)
@@ -132,7 +135,7 @@ def assert_page_harmless(page: PageSeen, instance: Instance) -> None:
             continue
         assert "srcdoc" not in element.attrib
         assert element.get("http-equiv") is None
-        assert element.tag not in {"base", "applet", "math", "marquee", "video", "audio", "noscript"}
+        assert element.tag not in {"base", "applet", "math", "marquee", "noscript"}
         for name in ("href", "src", "action", "formaction", "xlink:href", "poster", "data", "srcset", "ping"):
             value = element.get(name)
             if value is None:
@@ -147,7 +150,8 @@ def assert_page_harmless(page: PageSeen, instance: Instance) -> None:
                 assert not value.startswith(("//", "/\\")), value
     for article in page.all("article"):
         for element in article.iter():
-            assert element.tag not in {"input", "textarea", "select"} or element.get("type") == "hidden"
+            if element.tag in {"input", "textarea", "select"}:  # of ours: to vote, and to come back
+                assert (element.get("type"), element.get("name", "")[:6]) in FORM_PARTS
 
 
 async def look(instance: Instance, browser: Browser, alice: Account, mallory: Actor, actor_id: str, post: str) -> None:
@@ -339,6 +343,8 @@ async def test_every_route_sends_the_headers_that_protect(instance: Instance, br
     asked += [("GET", "/oauth/authorize?client_id=x"), ("POST", "/login"), ("PUT", "/users/alice"), ("GET", "//x")]
     for method, path in asked:
         for headers in ({}, {"Accept": "application/activity+json"}, alice.headers):
+            if path.startswith("/api/v1/streaming"):
+                continue  # goes on for ever, and is no document
             url = URL(instance.url + path, encoded=True)
             async with instance.http.request(method, url, headers=headers, allow_redirects=False) as answer:
                 for name, value in HEADERS.items():
