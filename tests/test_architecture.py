@@ -184,14 +184,12 @@ def test_nothing_below_the_edges_awaits() -> None:
         *(PACKAGE / "documents").glob("*.py"),
         *(PACKAGE / "text").glob("*.py"),
         *(PACKAGE / "entities").glob("*.py"),
+        *(PACKAGE / "loading").glob("*.py"),
         *(PACKAGE / "tables").glob("*.py"),
         *(PACKAGE / "access").glob("*.py"),
         *(PACKAGE / "admin").glob("*.py"),
         *(PACKAGE / "actors" / "directory").glob("*.py"),
-        *(
-            PACKAGE / name
-            for name in ("reactions.py", "conversations.py", "loading.py", "moderation.py", "visibility.py")
-        ),
+        *(PACKAGE / name for name in ("reactions.py", "conversations.py", "moderation.py", "visibility.py")),
         *(PACKAGE / "actors" / name for name in ("relations.py", "people.py", "closing.py")),
         *(PACKAGE / "outbox" / name for name in ("activities.py", "publish.py", "retry.py", "hosts.py")),
         *(PACKAGE / "inbox" / name for name in ("posts.py", "reactions.py", "follows.py", "profiles.py", "store.py")),

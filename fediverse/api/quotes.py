@@ -14,7 +14,7 @@ from fediverse.api.respond import NOT_FOUND, Call, Listing, path_id
 from fediverse.drafts import QuotePolicy
 from fediverse.errors import Invalid, NotFound
 from fediverse.params import Params, query
-from fediverse.statuses import quotes
+from fediverse.statuses import quote_policy, quotes
 
 routes = web.RouteTableDef()
 
@@ -24,9 +24,9 @@ def read_policy(sent: Params, name: str = "quote_approval_policy") -> QuotePolic
     word = sent.text(name).strip()
     if not word:
         return None
-    if word not in quotes.POLICIES:
-        raise Invalid(f"Who may quote is one of {', '.join(quotes.POLICIES)}.")
-    return quotes.POLICIES[word]
+    if word not in quote_policy.POLICIES:
+        raise Invalid(f"Who may quote is one of {', '.join(quote_policy.POLICIES)}.")
+    return quote_policy.POLICIES[word]
 
 
 @routes.get("/api/v1/statuses/{id}/quotes")

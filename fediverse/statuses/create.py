@@ -13,7 +13,7 @@ from fediverse.clock import MINUTE, Instant
 from fediverse.db import Prepared, insert
 from fediverse.drafts import NoteDraft, Visibility
 from fediverse.errors import Forbidden, Gone, Invalid, NotFound
-from fediverse.statuses import polls, publishing, quotes
+from fediverse.statuses import polls, publishing, quote_policy, quotes
 from fediverse.statuses.lookup import by_key, by_uri, get_visible
 from fediverse.statuses.quotes import Quote
 from fediverse.statuses.rejected import without_rejected_media
@@ -223,7 +223,7 @@ def _values(
         "listed": draft.visibility is Visibility.PUBLIC and not to_somebody_else and standing_is_good,
         "attachments": list(draft.attachments),
         "poll": draft.poll,
-        "quote_policy": quotes.policy_of(author, draft),
+        "quote_policy": quote_policy.policy_of(author, draft),
         "app_name": draft.app_name,
         "app_url": draft.app_url,
         "created_at": min(draft.published_at or now, now),

@@ -8,7 +8,7 @@ the author's server, which can be revoked. Quotes of one's own posts need none.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, select, update
 
@@ -22,7 +22,8 @@ from fediverse.outbox.publish import Audience, publish
 from fediverse.paging import Page
 from fediverse.statuses import publishing
 from fediverse.statuses.lookup import by_id, by_uri, get_visible, uri_of
-from fediverse.tables.actors import actors, follows
+from fediverse.statuses.quote_policy import standing
+from fediverse.tables.actors import actors
 from fediverse.tables.statuses import HEAD, quote_authorizations, statuses
 from fediverse.urls import Urls
 from fediverse.visibility import shown_where, visible
@@ -35,13 +36,6 @@ FETCH: Final = "quotes.fetch"
 
 _PATIENCE: Final[Instant] = 5 * SECOND
 
-#: Who may quote a post, as people choose it.
-POLICIES: Final[dict[str, QuotePolicy]] = {
-    "public": QuotePolicy(automatic=["public"], manual=[]),
-    "followers": QuotePolicy(automatic=["followers"], manual=[]),
-    "nobody": QuotePolicy(automatic=[], manual=[]),
-}
-Standing = Literal["automatic", "manual", "denied", "unknown"]
 _NOT_THERE: Final = "The post that you quote does not exist, or you may not see it."
 
 
@@ -64,48 +58,6 @@ class Quote:
             "quote_state": self.state,
             "quote_authorization": self.authorization,
         }
-
-
-def policy_of(author: Row[Any], draft: NoteDraft) -> QuotePolicy | None:
-    """Who may quote what the draft becomes: of posts here the author's choice, nobody for what is not public."""
-    if draft.uri is not None:
-        return draft.quote_policy
-    if not draft.visibility.is_public:
-        return POLICIES["nobody"]
-    return draft.quote_policy or POLICIES.get(author.default_quote_policy) or POLICIES["public"]
-
-
-def standing(tx: Connection, status: Row[Any], actor_id: int | None) -> Standing:
-    """Whether the actor may quote the status: at once, after asking, or not."""
-    if actor_id is None or status.boost_of_id is not None:
-        return "denied"
-    if actor_id == status.author_id:
-        return "automatic" if status.visibility != Visibility.DIRECT else "denied"
-    policy: QuotePolicy | None = status.quote_policy
-    if policy is None or not Visibility(status.visibility).is_public:
-        return "denied"
-    groups = _groups(tx, status.author_id, actor_id, policy)
-    if groups & set(policy["automatic"]):
-        return "automatic"
-    if groups & set(policy["manual"]):
-        return "manual"
-    return "unknown" if "unsupported_policy" in (*policy["automatic"], *policy["manual"]) else "denied"
-
-
-def _groups(tx: Connection, author_id: int, actor_id: int, policy: QuotePolicy) -> set[str]:
-    """The groups of a policy that the actor is in."""
-    groups = {"public"}
-    named = {*policy["automatic"], *policy["manual"]}
-    for group, follower, followee in (("followers", actor_id, author_id), ("following", author_id, actor_id)):
-        if group in named and tx.scalar(select(_follows(follower, followee))):
-            groups.add(group)
-    return groups
-
-
-def _follows(follower_id: int, followee_id: int) -> ColumnElement[bool]:
-    return exists().where(
-        follows.c.follower_id == follower_id, follows.c.followee_id == followee_id, follows.c.accepted
-    )
 
 
 def prepare(tx: Connection, urls: Urls, author: Row[Any], draft: NoteDraft) -> Quote | None:
