@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import orjson
 from aiohttp import web
+from aiohttp.web_app import _cached_build_middleware
 from sqlalchemy import Connection
 
 from fediverse import access, clock, keys, slowness
@@ -195,6 +196,8 @@ async def running(
             yield Instance(settings, app, http, f"http://127.0.0.1:{port}")
     finally:
         await runner.cleanup()
+        # aiohttp remembers the handlers of a thousand applications, and with them all that these hold.
+        _cached_build_middleware.cache_clear()
     assert not wrong, "answers that are not what clients expect:\n" + "\n".join(wrong)
 
 
