@@ -72,6 +72,8 @@ def test_a_page_is_read() -> None:
         ('<meta http-equiv=x content="text/html; charset=shift_jis"><title>日本</title>'.encode("cp932"), None, "日本"),
         ("<title>Größe</title>".encode(), "no such encoding", "Größe"),
         ("<title>Größe</title>".encode(), "hex", "Größe"),
+        ("<title>Größe</title>".encode("punycode"), "PunyCode", "Gre"),
+        ('<meta charset="raw_unicode_escape"><title>Größe</title>'.encode(), None, "Größe"),
         (b"\xef\xbb\xbf<title>\xff\x00ok</title>", "utf-8", "\ufffd\ufffdok"),
     ],
 )

@@ -23,6 +23,8 @@ MAX_NAME: Final = 100
 _MAX_TAGS: Final = 500  # of a kind that are looked at
 _SNIFFED: Final = 4096  # bytes at the beginning of a page in which it may name its encoding
 _ENCODING: Final = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
+# Encodings of host names and of source code, which no page is written in; the first takes minutes for a megabyte.
+_NO_PAGES: Final = frozenset({"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined"})
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}")
 _MAX_SIDE: Final = 65535
 
@@ -105,8 +107,9 @@ def _decoded(content: bytes, charset: str | None) -> str:
     named = _ENCODING.search(content[:_SNIFFED])
     for name in (charset, named[1].decode() if named else None):
         try:
-            if name and codecs.lookup(name)._is_text_encoding:
-                return content.decode(name, "replace")
+            codec = codecs.lookup(name) if name else None
+            if codec is not None and codec._is_text_encoding and codec.name.replace("_", "-") not in _NO_PAGES:
+                return content.decode(codec.name, "replace")
         except (LookupError, ValueError, UnicodeError):
             continue
     return content.decode("utf-8", "replace")
