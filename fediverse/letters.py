@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
-from fediverse import access, instance, jobs
+from fediverse import access, clock, instance, jobs
 from fediverse.actors import people
 from fediverse.clock import Instant
 from fediverse.urls import Urls
@@ -39,6 +39,8 @@ class Letter:
 
 def confirm(tx: Connection, person_id: int) -> None:
     """The person is asked whether the address, or the new address, is theirs."""
+    # A link that was sent to the address before must not confirm this one, not even until the mail is written.
+    access.end_links(tx, "confirm", person_id=person_id, now=clock.now())
     jobs.enqueue(tx, KIND, {"letter": "confirm", "person_id": person_id})
 
 

@@ -110,6 +110,8 @@ async def test_an_account_waits_for_its_confirmed_address(make_instance: MakeIns
     for wrong in ("nonsense", "boss@example.com", "x@y\nBcc: z@example.com"):
         assert_entity("Error", await instance.call("POST", path, headers=mine, json={"email": wrong}, status=422))
     assert await instance.call("POST", path, headers=mine, json={"email": "newcomer@example.com"}) == {}
+    async with Browser(instance.url) as browser:  # at once, and not when the next mail is written
+        assert (await browser.get(f"/confirm?token={mistaken}")).status == 403
     await instance.tick()
     _, message = postbox.taken[-1]
     assert message["From"] == "Fediverse <social@acme.example>"

@@ -17,7 +17,7 @@ from fediverse.access.apps import (
 )
 from fediverse.access.codes import CODE_LIFETIME, create_code, exchange_code
 from fediverse.access.errors import OAuthError
-from fediverse.access.links import LINK_LIFETIME, LinkPurpose, consume_link, create_link, peek_link
+from fediverse.access.links import LINK_LIFETIME, LinkPurpose, consume_link, create_link, end_links, peek_link
 from fediverse.access.scopes import (
     ALL_SCOPES,
     DEFAULT_SCOPE,
@@ -73,6 +73,7 @@ __all__ = [
     "create_session",
     "describe_scopes",
     "end_all",
+    "end_links",
     "end_session",
     "exchange_code",
     "extend_session",

@@ -23,12 +23,7 @@ LINK_LIFETIME: Final[dict[LinkPurpose, Instant]] = {
 
 def create_link(tx: Connection, purpose: LinkPurpose, *, person_id: int | None = None, now: Instant) -> str:
     """The token of a new link, told this once. An older unused one for the same purpose and person ends."""
-    same_person = one_time_links.c.person_id.is_(None) if person_id is None else one_time_links.c.person_id == person_id
-    tx.execute(
-        update(one_time_links)
-        .where(one_time_links.c.purpose == purpose, same_person, one_time_links.c.used_at.is_(None))
-        .values(used_at=now)
-    )
+    end_links(tx, purpose, person_id=person_id, now=now)
     token = new_secret()
     tx.execute(
         insert(one_time_links).values(
@@ -40,6 +35,16 @@ def create_link(tx: Connection, purpose: LinkPurpose, *, person_id: int | None =
         )
     )
     return token
+
+
+def end_links(tx: Connection, purpose: LinkPurpose, *, person_id: int | None, now: Instant) -> None:
+    """The person's links for the purpose that were not used are worth nothing any more."""
+    same_person = one_time_links.c.person_id.is_(None) if person_id is None else one_time_links.c.person_id == person_id
+    tx.execute(
+        update(one_time_links)
+        .where(one_time_links.c.purpose == purpose, same_person, one_time_links.c.used_at.is_(None))
+        .values(used_at=now)
+    )
 
 
 def peek_link(tx: Connection, purpose: LinkPurpose, token: str, *, now: Instant) -> Row[Any] | None:
