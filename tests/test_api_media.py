@@ -14,6 +14,7 @@ from typing import Any
 import av
 import pillow_heif
 import pytest
+from aiohttp import FormData
 from limits import parse
 from PIL import Image
 
@@ -446,11 +447,34 @@ async def test_a_post_that_waits_keeps_its_files(instance: Instance) -> None:
 
 
 async def test_nobody_sends_files_without_end(make_instance: MakeInstance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fediverse.api.media._UPLOADS", parse("2 per 30 minutes"))
+    monkeypatch.setattr("fediverse.api.limits.FILES", parse("5 per 30 minutes"))
     instance = await make_instance(rate_limits="on")
-    alice = await instance.account("alice")
-    answers = [await upload(instance, alice, b"nothing", status) for status in (422, 422, 429)]
-    assert "Wait" in answers[-1]["error"]
+    alice, bob = await instance.account("alice"), await instance.account("bob")
+    await upload(instance, alice, b"nothing", 422)
+    mine, other = await upload(instance, alice, picture()), await upload(instance, alice, picture())
+    posted = await instance.post(alice, "x", media_ids=[mine["id"], other["id"]])
+    kept = files(instance)
+
+    # Thumbnails and pictures of a profile are decoded as well; and what is refused leaves nothing behind.
+    def thumbnail(data: bytes) -> str:
+        return "data:image/png;base64," + b64encode(data).decode()
+
+    path = f"/api/v1/statuses/{posted['id']}"
+    good, bad = thumbnail(picture("PNG", (120, 60))), thumbnail(b"nothing")
+    described = [{"id": mine["id"], "thumbnail": good}, {"id": other["id"], "thumbnail": bad}]
+    edit = {"status": "x", "media_ids": [mine["id"], other["id"]], "media_attributes": described}
+    await instance.call("PUT", path, by=alice, json=edit, status=422)
+    await instance.tick()
+    assert files(instance) == kept
+    refused = await instance.call("PUT", path, by=alice, json=edit, status=429)
+    assert "Wait" in refused["error"]
+    await upload(instance, alice, picture(), 429)
+    avatar = FormData()
+    avatar.add_field("avatar", picture(), filename="a.jpg", content_type="image/jpeg")
+    await instance.call("PATCH", "/api/v1/accounts/update_credentials", by=alice, data=avatar, status=429)
+    await instance.call("PUT", path, by=alice, json={**edit, "media_attributes": []})
+    assert files(instance) == kept
+    await upload(instance, bob, picture())
 
 
 async def test_a_large_file_may_come_slowly_from_somebody_who_is_known(make_instance: MakeInstance) -> None:

@@ -13,7 +13,8 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from fediverse import keys
-from fediverse.errors import Invalid
+from fediverse.api.limits import count_file
+from fediverse.errors import FediverseError, Invalid
 from fediverse.media import attachments, uploads
 from fediverse.params import Params, read_id
 
@@ -87,16 +88,25 @@ def _thumbnail(entry: Params) -> bytes | None:
     raise Invalid("Send the thumbnail as a file of a multipart form, or as a data: URL in base64.")
 
 
-async def store_previews(app: web.Application, wanted: Sequence[Change]) -> dict[int, dict[str, Any]]:
-    """The thumbnails that were sent are stored; what ``attachments.change`` takes, by the file's id. Raises Invalid."""
+async def store_previews(request: web.Request, actor_id: int, wanted: Sequence[Change]) -> dict[int, dict[str, Any]]:
+    """The thumbnails that were sent are stored; what ``attachments.change`` takes, by the file's id.
+
+    Raises Invalid for what is no picture, TooManyRequests for more than the account may have decoded; then none is.
+    """
+    app = request.app
     store, workplace = app[keys.PICTURES], app[keys.SETTINGS].workplace
+    sent = {change.id: change.thumbnail for change in wanted if change.thumbnail is not None}
     made: dict[int, dict[str, Any]] = {}
-    for change in wanted:
-        if change.thumbnail is not None:
+    try:
+        for file_id, thumbnail in sent.items():
+            count_file(request, actor_id)
             with uploads.workplace(workplace) as place:
                 source = place / "source"
-                source.write_bytes(change.thumbnail)
-                made[change.id] = await uploads.store_preview(store, source)
+                source.write_bytes(thumbnail)
+                made[file_id] = await uploads.store_preview(store, source)
+    except FediverseError:
+        await drop_previews(app, made)
+        raise
     return made
 
 

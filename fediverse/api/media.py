@@ -7,22 +7,21 @@ import time
 from typing import Any, Final
 
 from aiohttp import web
-from limits import parse
 from sqlalchemy import Connection, Row
 
 from fediverse import entities, keys, slowness
 from fediverse.access import Credentials
 from fediverse.api import attaching, respond
+from fediverse.api.limits import count_file
 from fediverse.api.receiving import receive
 from fediverse.api.respond import Call, path_id
 from fediverse.decoding import limits
-from fediverse.errors import Invalid, TooManyRequests
+from fediverse.errors import Invalid
 from fediverse.media import attachments, uploads
 
 routes = web.RouteTableDef()
 
 _SCOPE: Final = "write:media"
-_UPLOADS: Final = parse("100 per 30 minutes")
 # The largest file by a slow line; callers are known by then.
 _BODY_SECONDS: Final = 10 * 60.0
 # As long as proxies wait for an answer.
@@ -80,7 +79,10 @@ async def change(request: web.Request) -> web.Response:
     with uploads.workplace(request.app[keys.SETTINGS].workplace) as place:
         sent, files = await receive(request, place, {"thumbnail": limits.PICTURE_BYTES})
         description, focus = attaching.description(sent), attaching.focus(sent)
-        preview = await uploads.store_preview(store, files["thumbnail"]) if "thumbnail" in files else None
+        preview = None
+        if "thumbnail" in files:
+            count_file(request, credentials.actor_id)
+            preview = await uploads.store_preview(store, files["thumbnail"])
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
         row = attachments.get_own(tx, attachment_id, call.actor_id)
@@ -104,7 +106,7 @@ async def delete(request: web.Request) -> web.Response:
 
 async def _uploaded(request: web.Request) -> Row[Any]:
     credentials = await _caller(request)
-    _count(request, credentials)
+    count_file(request, credentials.actor_id)
     slowness.take_longer(request, _BODY_SECONDS)
     with uploads.workplace(request.app[keys.SETTINGS].workplace) as place:
         sent, files = await receive(request, place, _FILES)
@@ -125,19 +127,6 @@ async def _caller(request: web.Request) -> Credentials:
     """Who calls, known before anything of the body is read: nobody has files taken in who may not."""
     token = respond.require_token(request)
     return await request.app[keys.DATABASE].read(respond.authorise, token, _SCOPE)
-
-
-def _count(request: web.Request, credentials: Credentials) -> None:
-    """Raises TooManyRequests for more files than one account may send: each takes a second to be decoded."""
-    if request.app[keys.SETTINGS].rate_limits == "off":
-        return
-    limiter, name = request.app[keys.LIMITER], str(credentials.actor_id)
-    if not limiter.hit(_UPLOADS, "media", name):
-        wait = max(1, round(limiter.get_window_stats(_UPLOADS, "media", name).reset_time - time.time()))
-        raise TooManyRequests(
-            f"You sent too many files. Wait {-(-wait // 60)} minutes, then try again.",
-            headers={"Retry-After": str(wait)},
-        )
 
 
 def _entity(row: Row[Any], call: Call) -> dict[str, Any]:

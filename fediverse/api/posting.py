@@ -150,7 +150,7 @@ async def edit(request: web.Request) -> web.Response:
     )
     mentions = await posting.find_missing(request.app[keys.DISCOVERY], wanted, known)
 
-    previews = await attaching.store_previews(request.app, described)
+    previews = await attaching.store_previews(request, before.author_id, described)
 
     def work(tx: Connection, call: Call) -> dict[str, Any]:
         row = statuses.get_own(tx, status_id, call.actor_id)

@@ -12,6 +12,7 @@ from fediverse import entities, keys, media, params
 from fediverse.actors import profile, relations
 from fediverse.actors.directory import ActorColumns
 from fediverse.api import respond
+from fediverse.api.limits import count_file
 from fediverse.api.posting import read_language
 from fediverse.api.quotes import read_policy
 from fediverse.api.respond import Call
@@ -116,7 +117,7 @@ async def _update(request: web.Request, shape: Callable[[Connection, Call], dict
     changes = _changes(sent)
     database, store = request.app[keys.DATABASE], request.app[keys.PICTURES]
     # Decoding a picture is dear: nobody has it done who may not.
-    await database.read(respond.authorise, token, _SCOPE)
+    who = await database.read(respond.authorise, token, _SCOPE)
     made: dict[str, str] = {}
     replaced: list[str] = []
 
@@ -134,6 +135,7 @@ async def _update(request: web.Request, shape: Callable[[Connection, Call], dict
         for kind in _PICTURES:
             data = _picture(sent, kind)
             if data is not None:
+                count_file(request, who.actor_id)
                 made[kind] = await media.store_picture(database, store, data, kind=kind)
         response = await respond.write(request, work, scope=_SCOPE)
     except FediverseError:
