@@ -120,6 +120,22 @@ async def test_those_from_elsewhere_and_those_who_do_not_want_to_see_each_other(
         assert {stream for stream, _, _ in await theirs.events(3)} == {"public", "public:local", "user"}
 
 
+async def test_no_quote_shows_to_whom_its_author_blocks(instance: Instance) -> None:
+    mira, noor, olaf = [await instance.account(name) for name in ("mira", "noor", "olaf")]
+    await instance.follow(noor, "mira")
+    quoted = await instance.post(olaf, "not for noor")
+    await instance.call("POST", f"/api/v1/accounts/{noor.id}/block", by=olaf)
+    async with AsyncExitStack() as stack:
+        reader = await stack.enter_async_context(listening(instance, noor, stream="user"))
+        own = await stack.enter_async_context(listening(instance, mira, stream="user"))
+        await instance.post(mira, "Look, @noor", quoted_status_id=quoted["id"])
+        for _, event, payload in await reader.events(2):
+            shown = payload["status"] if event == "notification" else payload
+            assert shown["quote"] == {"state": "unauthorized", "quoted_status": None}
+        ((_, _, mine),) = await own.events(1)
+        assert mine["quote"]["quoted_status"]["id"] == quoted["id"]
+
+
 async def test_filters_hold_in_streams(instance: Instance) -> None:
     mira, noor = await instance.account("mira"), await instance.account("noor")
     await instance.follow(noor, "mira")

@@ -27,6 +27,7 @@ from fediverse.site import Site
 from fediverse.tables.filters import filter_versions
 from fediverse.tables.statuses import bookmarks, conversation_mutes, favourites, pins, poll_votes
 from fediverse.tables.statuses import statuses as posts
+from fediverse.visibility import unwelcome
 
 # Somebody who is signed in, and nobody in particular.
 ANYBODY = 0
@@ -117,7 +118,20 @@ def for_viewers(
         version = max((number for mark, number in found if mark == "filters"), default=0)
         filters.mark(tx, theirs, viewer_id, version=version, now=now)
         own.update(((view.status.id, viewer_id), view) for view in theirs if _is_special(view, viewer_id))
+    for view in views:
+        quote = (view.boost or view).quote
+        if quote is not None:
+            for viewer_id in unwelcome(tx, [quote.author], now=now).intersection(viewer_ids):
+                key = (view.status.id, viewer_id)
+                own[key] = _without_quote(own.get(key, view))
     return own
+
+
+def _without_quote(view: StatusView) -> StatusView:
+    """The view for somebody to whom nothing of whom it quotes shows: a block either way, a mute, a hidden host."""
+    if view.boost is not None:
+        return replace(view, boost=_without_quote(view.boost))
+    return replace(view, quote=None, quote_hidden="unauthorized")
 
 
 def _is_special(view: StatusView, viewer_id: int) -> bool:
