@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import structlog
 
+from fediverse import ids
 from fediverse.db import Database, open_database, postgres_engine, sqlite_engine
 from fediverse.migrations import upgrade
 from tests.peers import scripted
@@ -59,6 +60,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_kind" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--databases").split(",")
         metafunc.parametrize("database_kind", [kind for kind in DATABASES if kind in chosen], scope="session")
+
+
+@pytest.fixture(autouse=True)
+def _ids_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids never go back: a test that goes ahead in time would leave those after it with ids of the future."""
+    monkeypatch.setattr(ids, "_generator", ids._Generator())
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ def test_check_says_what_is_missing(cli: Run) -> None:
     assert "only this machine can reach" in found.stdout
     assert "no owner yet" in found.stdout
     assert "revision" in found.stdout
-    assert "Redis" not in found.stdout
+    assert "Redis at" not in found.stdout
     found = cli("check", code=1, FEDIVERSE_REDIS_URL="valkey://127.0.0.1:9/0")
     assert "Redis at 127.0.0.1:9 does not answer" in found.stdout
 

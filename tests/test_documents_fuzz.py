@@ -189,12 +189,16 @@ def test_our_notes_come_back_as_they_were(
         emojis=[],
         attachments=[],
         poll=poll,
+        quote_policy={"automatic": ["followers"], "manual": ["public"]},
+        quote_uri=None,
+        quote_authorization=None,
     )
-    author: Any = SimpleNamespace(id=1, username="alice")
+    author: Any = SimpleNamespace(id=1, username="alice", sensitized_at=None)
     written = json.loads(dumps(note_document(URLS, row, author, parent_uri=None)))
     draft = read_note(written, received_at=NOW)
     assert draft.content == sanitize(content)
     assert draft.visibility is visibility
+    assert draft.quote_policy == (row.quote_policy if visibility.is_public else None)
     assert (draft.poll, draft.kind) == (poll, "Note" if poll is None else "Question")
     assert list(draft.audience) == [person["uri"] for person in people]
     assert [(m.uri, m.username, m.host) for m in draft.mentions] == [

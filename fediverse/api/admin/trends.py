@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 from sqlalchemy import Connection, Row
 
-from fediverse import entities, moderation, statuses, trends
+from fediverse import entities, loading, moderation, statuses, trends
 from fediverse.admin.accounts import Staff
 from fediverse.api import listings
 from fediverse.api.admin import gate
@@ -46,9 +46,12 @@ def _tags(tx: Connection, found: Sequence[Reviewed], call: Call) -> list[dict[st
 def _statuses(tx: Connection, found: Sequence[Reviewed], call: Call) -> list[dict[str, Any]]:
     rows = statuses.by_ids(tx, [one.subject_id for one in found])
     there = [one for one in found if one.subject_id in rows]
-    shown: list[Any] = list(listings.statuses(tx, [rows[one.subject_id] for one in there], call).items)
-    verdicts = {str(one.subject_id): one.allowed is None for one in there}
-    return [{**entity, "requires_review": verdicts[entity["id"]]} for entity in shown]
+    views = loading.statuses(tx, [rows[one.subject_id] for one in there], call.viewer_id, now=call.now)
+    verdicts = {one.subject_id: one.allowed is None for one in there}
+    return [
+        {**entities.status(view, call.site, call.viewer_id), "requires_review": verdicts[view.status.id]}
+        for view in views
+    ]
 
 
 def _links(tx: Connection, found: Sequence[Reviewed], call: Call) -> list[dict[str, Any]]:
