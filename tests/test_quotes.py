@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fediverse import clock
 from fediverse.documents.quotes import read_authorization, read_policy, read_quote
 from tests.conftest import MakeInstance
 from tests.peers.scripted import PUBLIC, Server
@@ -69,7 +70,9 @@ async def test_a_quote_is_taken_back_by_the_quoted_only(instance: Instance) -> N
     assert await instance.call("GET", f"/api/v1/statuses/{quoted['id']}/quotes", by=alice) == []
 
 
-async def test_nothing_shows_in_a_quote_that_would_not_show_by_itself(instance: Instance) -> None:
+async def test_nothing_shows_in_a_quote_that_would_not_show_by_itself(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alice, bob, carol = [await instance.account(name) for name in ("alice", "bob", "carol")]
     private = await instance.post(alice, "For followers", visibility="private")
     await instance.follow(bob, "alice")
@@ -84,6 +87,10 @@ async def test_nothing_shows_in_a_quote_that_would_not_show_by_itself(instance: 
         await instance.call("POST", f"/api/v1/accounts/{alice.id}/{act}", by=carol)
         assert (await show(instance, carol, quoting["id"]))["quote"] == {"state": state, "quoted_status": None}
         await instance.call("POST", f"/api/v1/accounts/{alice.id}/un{act}", by=carol)
+    await instance.call("POST", f"/api/v1/accounts/{alice.id}/mute", by=carol, json={"duration": 60})
+    real = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + 61 * clock.SECOND)
+    assert (await show(instance, carol, quoting["id"]))["quote"]["state"] == "accepted"
     await instance.call("DELETE", f"/api/v1/statuses/{public['id']}", by=alice)
     assert (await show(instance, carol, quoting["id"]))["quote"] == {"state": "deleted", "quoted_status": None}
     assert (await show(instance, None, quoting["id"]))["quote"]["state"] == "deleted"

@@ -83,7 +83,8 @@ def _sign_up(
 ) -> tuple[str, str]:
     """The token of the new account, and its scopes. Raises Refused when somebody else was faster."""
     person, actor = signing_up.sign_up(tx, wish, settings, now=now, **more)
-    scopes = tuple(sorted(credentials.scopes))
+    # Nobody signs up for administration: its scopes take a person's consent.
+    scopes = tuple(sorted(scope for scope in credentials.scopes if not scope.startswith("admin:")))
     access_token = access.token_create(
         tx, person_id=person.id, actor_id=actor.id, scopes=scopes, now=now, app_id=credentials.app_id
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import BigInteger, Connection, bindparam, literal_column, select, union_all
+from sqlalchemy import BigInteger, Connection, bindparam, literal_column, or_, select, union_all
 
+from fediverse import clock
 from fediverse.db import Prepared, id_list
 from fediverse.drafts import QuotePolicy, Visibility
 from fediverse.entities import StatusView
@@ -22,7 +23,9 @@ _SEEN_BY_ANYBODY = Prepared(lambda sql: select(posts.c.id).where(sql.within(post
 _HIDDEN = Prepared(
     lambda sql: union_all(
         select(mutes.c.target_id, literal_column("'muted_account'")).where(
-            mutes.c.actor_id == _me, sql.within(mutes.c.target_id, "ids")
+            mutes.c.actor_id == _me,
+            sql.within(mutes.c.target_id, "ids"),
+            or_(mutes.c.expires_at.is_(None), mutes.c.expires_at > bindparam("now", type_=BigInteger)),
         ),
         select(blocks.c.target_id, literal_column("'blocked_account'")).where(
             blocks.c.actor_id == _me, sql.within(blocks.c.target_id, "ids")
@@ -51,7 +54,9 @@ def add_quotes(tx: Connection, views: Sequence[StatusView], viewer_id: int | Non
     seen = set(tx.scalars((_SEEN_BY_ANYBODY if viewer_id is None else _SEEN)(tx), who))
     rows = loaded.by_id(tx, {view.status.quote_of_id for view in quoting})
     authors = loaded.accounts(tx, {row.author_id for row in rows})
-    hidden = dict(tx.execute(_HIDDEN(tx), {**who, "ids": id_list(tx, authors)}).all()) if viewer_id is not None else {}
+    hidden: dict[int, str] = {}
+    if viewer_id is not None:
+        hidden = dict(tx.execute(_HIDDEN(tx), {**who, "ids": id_list(tx, authors), "now": clock.now()}).all())
     marks = marks_of(tx, rows, viewer_id)
     quoted = {row.id: view_of(row, authors, marks) for row in rows if row.id in seen}
     existing = {row.id for row in rows}
