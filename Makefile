@@ -31,7 +31,7 @@ run: $(RUN_STAMP)
 	@$(BIN)/fediverse serve
 
 test: $(STAMP) $(NODE_STAMP)
-	@$(PYTEST) -n 3 --dist loadgroup tests
+	@$(PYTEST) -n 2 --dist loadgroup tests
 
 lint: $(STAMP)
 	@$(BIN)/ruff check $(CHECKED)
